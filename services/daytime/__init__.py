@@ -1,0 +1,1 @@
+"""The daytime service, RFC 867."""

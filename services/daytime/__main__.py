@@ -1,0 +1,19 @@
+"""python -m daytime: the daytime service."""
+
+import sys
+
+from runtime.lifecycle import Stop
+
+
+def main() -> int:
+    """Serve until told to stop; the exit status."""
+    stop = Stop()  # before the slower imports, so that no signal is missed
+    from daytime.service import Daytime
+    from daytime.settings import DaytimeSettings
+    from runtime.server import run
+
+    return run("daytime", DaytimeSettings, Daytime, stop)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

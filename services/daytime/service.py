@@ -1,0 +1,73 @@
+"""Daytime over TCP (RFC 867): send the time on accept, throw input away, close."""
+
+from datetime import datetime
+from socket import SHUT_WR, socket
+
+from daytime.protocol import daytime_line
+from daytime.settings import DaytimeSettings
+from runtime.blocking import BlockingConnection
+from runtime.connection import LINGER_S, Accepted, Ending
+from runtime.conversation import Conversation, Watch
+
+# Longer than any line of ours, so that the check need not trust who answers.
+MAX_LINE_BYTES = 128
+
+
+class Daytime:
+    """The daytime service."""
+
+    name = "daytime"
+    idle_timeout = LINGER_S  # one line always fits into a new connection's send buffer
+
+    def __init__(self, settings: DaytimeSettings) -> None:
+        self._timezone = settings.timezone
+
+    def line(self) -> bytes:
+        """The time now."""
+        return daytime_line(datetime.now(self._timezone))
+
+    def handle(self, connection: BlockingConnection) -> None:
+        """Serve one caller, blocking."""
+        connection.send_all(self.line())
+        connection.close_in_stages()
+
+    def conversation(self, accepted: Accepted, watch: Watch) -> Conversation:
+        """Serve one caller of the evented model."""
+        return Answer(accepted, watch, self.line())
+
+    def check(self, connected: socket) -> bool:
+        """Whether one line of ASCII comes, and then the end."""
+        with connected.makefile("rb") as stream:
+            reply = stream.read(MAX_LINE_BYTES)
+        line = reply.removesuffix(b"\r\n")
+        return len(line) == len(reply) - 2 and line.isascii() and line.decode().isprintable()
+
+
+class Answer(Conversation):
+    """The line is sent in the first turn; all others wait for the caller to close.
+
+    Closing at once would reset the connection if input is unread or still to come, and could
+    destroy the line on its way (RFC 9112 section 9.6).
+    """
+
+    __slots__ = ("_line",)
+
+    lingering = True
+    late = Ending.LINGERED
+    _discarded = memoryview(bytearray(64 * 1024))
+
+    def __init__(self, accepted: Accepted, watch: Watch, line: bytes) -> None:
+        super().__init__(accepted, watch)
+        self._line = line
+
+    def begin(self, now: float) -> None:
+        """Send the line and close our side."""
+        self.deadline = now + LINGER_S
+        self.sent = self.socket.send(self._line)
+        self.socket.shutdown(SHUT_WR)
+
+    def turn(self, now: float) -> Ending | None:
+        """Throw input away, until there is no more to come."""
+        size = self.socket.recv_into(self._discarded)
+        self.received += size
+        return None if size else Ending.DONE

@@ -1,0 +1,19 @@
+"""python -m echo: the echo service."""
+
+import sys
+
+from runtime.lifecycle import Stop
+
+
+def main() -> int:
+    """Serve until told to stop; the exit status."""
+    stop = Stop()  # before the slower imports, so that no signal is missed
+    from echo.service import Echo
+    from echo.settings import EchoSettings
+    from runtime.server import run
+
+    return run("echo", EchoSettings, Echo, stop)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

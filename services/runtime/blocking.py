@@ -1,0 +1,120 @@
+"""The connection that the iterative and the threaded model hand to a service.
+
+To the service it is a blocking socket. Beneath, every wait also ends with the service's idle
+timeout and with the drain deadline, which is why the socket itself does not block.
+"""
+
+import select
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from socket import SHUT_RD, SHUT_WR
+
+from runtime.connection import LINGER_S, Accepted, Connection, Ending
+from runtime.listening import EXHAUSTED, EXHAUSTED_PAUSE_S, accept, accept_queued
+from runtime.service import Server
+
+DISCARD_BYTES = 64 * 1024
+
+
+class Ended(Exception):
+    """The connection is over before its service was done; never leaves this module."""
+
+    def __init__(self, ending: Ending) -> None:
+        self.ending = ending
+
+
+class BlockingConnection(Connection):
+    """A caller that a service talks to with plain receive and send."""
+
+    __slots__ = ("_idle_timeout", "_stop", "lingering")
+
+    def __init__(self, accepted: Accepted, server: Server) -> None:
+        super().__init__(accepted)
+        self._stop = server.stop
+        self._idle_timeout = server.service.idle_timeout
+        self.lingering = False
+
+    def receive_into(self, buffer: memoryview) -> int:
+        """Receive at least a byte; the number received, 0 once the caller has closed."""
+        size = self._receive_into(buffer, time.monotonic() + self._idle_timeout, Ending.IDLE)
+        self.received += size
+        return size
+
+    def send_all(self, data: memoryview | bytes) -> None:
+        """Send all of it, however slowly the caller takes it."""
+        while data:
+            due = time.monotonic() + self._idle_timeout
+            size = self._when(select.POLLOUT, partial(self.socket.send, data), due, Ending.IDLE)
+            self.sent += size
+            data = memoryview(data)[size:]
+
+    def close_in_stages(self) -> None:
+        """Say that all is sent, then throw input away until the caller closes too.
+
+        Closing while input is unread, or still to come, would reset the connection and could
+        destroy the answer on its way (RFC 9112 section 9.6).
+        """
+        self.socket.shutdown(SHUT_WR)
+        due = time.monotonic() + LINGER_S
+        discarded = memoryview(bytearray(DISCARD_BYTES))
+        self.lingering = True
+        while size := self._receive_into(discarded, due, Ending.LINGERED):
+            self.received += size
+            if not self.lingering:
+                break
+        if not self.lingering:
+            raise Ended(Ending.LINGERED)
+
+    def let_go(self) -> None:
+        """Have another thread's wait for the caller's close end now."""
+        self.lingering = False
+        with suppress(OSError):  # it has closed by itself meanwhile
+            self.socket.shutdown(SHUT_RD)
+
+    def _receive_into(self, buffer: memoryview, due: float, late: Ending) -> int:
+        return self._when(select.POLLIN, partial(self.socket.recv_into, buffer), due, late)
+
+    def _when(self, event: int, call: Callable[[], int], due: float, late: Ending) -> int:
+        """Make a socket call once the poll event is there; raise Ended(`late`) at time `due`."""
+        while True:
+            deadline = self._stop.deadline
+            if time.monotonic() >= min(due, deadline):
+                raise Ended(late if due <= deadline else Ending.DRAINED)
+            if self._stop.wait({self.socket.fileno(): event}, min(due, deadline)):
+                with suppress(BlockingIOError):
+                    return call()
+
+
+def converse(server: Server, connection: BlockingConnection) -> None:
+    """Serve one caller to its end: one ending, one log line, nothing raised."""
+    with connection.socket:
+        try:
+            server.service.handle(connection)
+            ending = Ending.DONE
+        except Ended as ended:
+            ending = ended.ending
+        except OSError as error:
+            ending = Ending.of(error)
+    server.log.ended(connection, ending)
+
+
+def next_caller(server: Server) -> BlockingConnection | None:
+    """Accept one caller; None if there is nobody, or no means for one (after a pause)."""
+    try:
+        accepted = accept(server.listener)
+    except OSError as error:
+        if error.errno not in EXHAUSTED:
+            raise
+        server.log.seldom("warning", "accept failed", error=error.strerror)
+        server.stop.wait({}, time.monotonic() + EXHAUSTED_PAUSE_S)
+        return None
+    return accepted and BlockingConnection(accepted, server)
+
+
+def last_callers(server: Server, room: int) -> list[BlockingConnection]:
+    """Accept whoever waits, at most `room` callers, and close the listener."""
+    with server.listener:
+        queued = accept_queued(server.listener, room)
+        return [BlockingConnection(accepted, server) for accepted in queued]

@@ -1,0 +1,145 @@
+"""One loop for all callers: `epoll` says who can go on, and nobody is ever waited for.
+
+Level-triggered: what a turn leaves undone is reported again, so a turn is one receive and one
+send, and no caller can keep the loop from the others.
+"""
+
+import select
+import time
+
+from runtime.connection import Accepted, Ending
+from runtime.conversation import READABLE, Conversation
+from runtime.listening import EXHAUSTED, accept, accept_queued
+from runtime.service import Server
+
+# How often deadlines are looked at: it costs a millisecond with 10,000 callers.
+SWEEP_S = 0.25
+
+# Callers accepted in one turn, so that a burst of them does not hold up those being served.
+ACCEPT_BATCH = 64
+
+
+def serve(server: Server) -> None:
+    """Serve until the stop is requested, then finish with the callers there are."""
+    with select.epoll() as epoll:
+        Loop(server, epoll).run()
+
+
+class Loop:
+    """The callers by descriptor, in the order of arrival, and the turns that they get."""
+
+    def __init__(self, server: Server, epoll: select.epoll) -> None:
+        self._server = server
+        self._epoll = epoll
+        self._conversations: dict[int, Conversation] = {}
+        self._accepting = False
+        self._draining = False
+        self._now = time.monotonic()
+        self._next_sweep = self._now
+
+    def run(self) -> None:
+        """Give turns until the stop is requested and all callers have ended."""
+        listener, stop = self._server.listener.fileno(), self._server.stop.fileno()
+        conversations = self._conversations
+        self._epoll.register(stop, READABLE)
+        self._resume_accepting()
+        while conversations or not self._draining:
+            events = self._epoll.poll(self._timeout())
+            self._now = now = time.monotonic()
+            for descriptor, _ in events:
+                conversation = conversations.get(descriptor)
+                if conversation:
+                    try:
+                        ending = conversation.turn(now)
+                    except BlockingIOError:
+                        continue
+                    except OSError as error:
+                        ending = Ending.of(error)
+                    if ending:
+                        self._end(conversation, ending)
+                elif descriptor == listener and self._accepting:
+                    self._accept_waiting()
+                elif descriptor == stop:
+                    self._drain()
+            if now >= self._next_sweep:
+                self._sweep()
+
+    def _timeout(self) -> float | None:
+        """Seconds until the next sweep; None when nothing can be late."""
+        if not self._conversations and self._accepting:
+            return None
+        return max(0.0, self._next_sweep - time.monotonic())
+
+    def _accept_waiting(self) -> None:
+        """Take callers off the queue; stop accepting where there is no room or no means."""
+        for _ in range(ACCEPT_BATCH):
+            lingering = None if self._room() > 0 else self._oldest_lingering()
+            if self._room() <= 0 and not lingering:
+                self._pause_accepting()
+                return
+            try:
+                accepted = accept(self._server.listener)
+            except OSError as error:
+                if error.errno not in EXHAUSTED:
+                    raise
+                self._server.log.seldom("warning", "accept failed", error=error.strerror)
+                self._pause_accepting()
+                return
+            if accepted is None:
+                return
+            if lingering:
+                self._end(lingering, lingering.late)
+            self._begin(accepted)
+
+    def _begin(self, accepted: Accepted) -> None:
+        conversation = self._server.service.conversation(accepted, self._epoll.modify)
+        self._conversations[conversation.socket.fileno()] = conversation
+        self._epoll.register(conversation.socket, READABLE)
+        try:
+            conversation.begin(self._now)
+        except OSError as error:
+            self._end(conversation, Ending.of(error))
+
+    def _end(self, conversation: Conversation, ending: Ending) -> None:
+        del self._conversations[conversation.socket.fileno()]
+        conversation.socket.close()  # which takes it out of the epoll set too
+        self._server.log.ended(conversation, ending)
+        if not self._accepting:
+            self._resume_accepting()
+
+    def _sweep(self) -> None:
+        """End who is late, and try again to accept after a pause for lack of means."""
+        self._next_sweep = self._now + SWEEP_S
+        drained = self._now >= self._server.stop.deadline
+        for conversation in list(self._conversations.values()):
+            if drained or self._now >= conversation.deadline:
+                self._end(conversation, Ending.DRAINED if drained else conversation.late)
+        if not self._accepting:
+            self._resume_accepting()
+
+    def _drain(self) -> None:
+        """Accept whoever waits and close the listener; the loop ends with the last caller."""
+        self._draining = True
+        self._server.stop.request()
+        self._epoll.unregister(self._server.stop.fileno())
+        self._pause_accepting()
+        with self._server.listener as listener:
+            for accepted in accept_queued(listener, self._room()):
+                self._begin(accepted)
+
+    def _room(self) -> int:
+        """How many more callers the connection cap allows."""
+        return self._server.max_connections - len(self._conversations)
+
+    def _oldest_lingering(self) -> Conversation | None:
+        return next((each for each in self._conversations.values() if each.lingering), None)
+
+    def _pause_accepting(self) -> None:
+        if self._accepting:
+            self._epoll.unregister(self._server.listener)
+            self._accepting = False
+
+    def _resume_accepting(self) -> None:
+        if not self._draining:
+            self._epoll.register(self._server.listener, READABLE)
+            self._accepting = True

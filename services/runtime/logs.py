@@ -1,0 +1,109 @@
+"""Log lines that can neither stop the service nor lie about it.
+
+A line says who called, how much moved and how it ended; never what was said. Where nobody
+reads the lines they are dropped and counted, and the next line that gets through tells.
+"""
+
+import json
+import os
+import select
+import threading
+import time
+from typing import Any, TextIO
+
+from runtime.connection import Connection, Ending
+from runtime.listening import address_text
+
+LEVELS = ("debug", "info", "warning", "error")
+
+# A condition that lasts is logged once in this time, not once for each caller it hits.
+SELDOM_S = 10.0
+
+
+class Sink:
+    """A descriptor that is written without ever waiting for its reader.
+
+    Lines are far below the 4,096 bytes for which a writable pipe has room (pipe(7)). Polling
+    is used, not O_NONBLOCK: a terminal shares that flag with the shell.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._poll = select.poll()
+        self._poll.register(descriptor, select.POLLOUT)
+        self._lock = threading.Lock()
+
+    @classmethod
+    def of(cls, stream: TextIO | None) -> "Sink":
+        """The sink of a standard stream, which is None in a process started without it."""
+        return cls(stream.fileno() if stream else os.open(os.devnull, os.O_WRONLY))
+
+    def write(self, line: str) -> bool:
+        """Write one line; False when it was dropped, for no room or no reader."""
+        data = line.encode("ascii", "backslashreplace") + b"\n"
+        with self._lock:
+            try:
+                return bool(self._poll.poll(0)) and os.write(self._descriptor, data) > 0
+            except OSError:
+                return False
+
+
+class Log:
+    """The log of one service: JSON objects, or text where a person watches."""
+
+    def __init__(self, service: str, level: str, sink: Sink, *, text: bool) -> None:
+        self._service = service
+        self._level = LEVELS.index(level)
+        self._sink = sink
+        self._line = _text_line if text else _json_line
+        self._dropped = 0
+        self._last: dict[str, float] = {}
+
+    def write(self, level: str, event: str, **facts: object) -> None:
+        """One line, if the level is asked for."""
+        if LEVELS.index(level) < self._level:
+            return
+        if self._dropped and self._emit("warning", "lines dropped", {"lines": self._dropped}):
+            self._dropped = 0
+        if not self._emit(level, event, facts):
+            self._dropped += 1
+
+    def seldom(self, level: str, event: str, **facts: object) -> None:
+        """The same, but not within `SELDOM_S` of the last line for this event."""
+        now = time.monotonic()
+        if now - self._last.get(event, -SELDOM_S) >= SELDOM_S:
+            self._last[event] = now
+            self.write(level, event, **facts)
+
+    def ended(self, connection: Connection, ending: Ending) -> None:
+        """The line of a finished connection."""
+        self.write(
+            "info",
+            "connection",
+            peer=address_text(connection.peer),
+            bytes_in=connection.received,
+            bytes_out=connection.sent,
+            milliseconds=round((time.monotonic() - connection.accepted_at) * 1000, 1),
+            ended=ending.value,
+        )
+
+    def _emit(self, level: str, event: str, facts: dict[str, Any]) -> bool:
+        head = {"time": _now(), "level": level, "event": event, "service": self._service}
+        return self._sink.write(self._line(head | facts))
+
+
+def _now() -> str:
+    """RFC 3339, UTC, milliseconds."""
+    seconds, nanoseconds = divmod(time.time_ns(), 1_000_000_000)
+    clock = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
+    return f"{clock}.{nanoseconds // 1_000_000:03}Z"
+
+
+def _json_line(facts: dict[str, Any]) -> str:
+    return json.dumps(facts)
+
+
+def _text_line(facts: dict[str, Any]) -> str:
+    when, level, event, *_ = facts.values()
+    rest = " ".join(f"{name}={value}" for name, value in list(facts.items())[3:])
+    return f"{when} {level:7} {event:10} {rest}"

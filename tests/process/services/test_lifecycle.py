@@ -1,0 +1,173 @@
+"""Starting, draining and stopping, the same for every model."""
+
+import signal
+import socket
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from server_process import PYTHON, Serve, ServerProcess, environment, receive_all, wait_until
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("service", ["daytime", "echo"])
+def test_a_signal_ends_an_idle_server(
+    serve: Serve, model: str, service: str, number: signal.Signals
+) -> None:
+    """SIGTERM and SIGINT end the server in order: status 0, a last line, nothing on stderr."""
+    server = serve(service, "--model", model)
+    assert server.stop(number) == 0
+    assert server.lines[-1]["event"] == "stopped"
+    assert server.stderr == ""
+
+
+def test_the_ready_line_names_the_bound_address(serve: Serve, model: str) -> None:
+    """With port 0 the system chooses, and the ready line tells what."""
+    ready = serve("echo", "--model", model, "--host", "127.0.0.1").ready
+    assert ready["address"].startswith("127.0.0.1:")
+    assert (ready["model"], ready["service"]) == (model, "echo")
+
+
+@pytest.mark.parametrize(
+    ("family", "reached", "refused"),
+    [
+        ("any", ["127.0.0.1", "::1"], []),
+        ("4", ["127.0.0.1"], ["::1"]),
+        ("6", ["::1"], ["127.0.0.1"]),
+    ],
+)
+def test_the_family_is_a_setting(
+    serve: Serve, family: str, reached: list[str], refused: list[str]
+) -> None:
+    """`any` is both families on one port, `4` and `6` are one each."""
+    server = serve("daytime", "--family", family)
+    for host in reached:
+        with server.connect(host) as caller:
+            assert receive_all(caller)
+    for host in refused:
+        with pytest.raises(ConnectionRefusedError):
+            server.connect(host)
+
+
+def test_an_ipv4_caller_of_a_dual_stack_server_is_logged_as_ipv4(serve: Serve) -> None:
+    """A peer is named as it would name itself, not as an IPv4-mapped address."""
+    server = serve("daytime")
+    for host in ("127.0.0.1", "::1"):
+        with server.connect(host) as caller:
+            receive_all(caller)
+    peers = [line["peer"].rpartition(":")[0] for line in server.connections(2)]
+    assert peers == ["127.0.0.1", "[::1]"]
+
+
+def test_an_open_connection_may_finish(serve: Serve, model: str) -> None:
+    """After SIGTERM nobody new is let in, and who is being served is served to the end."""
+    server = serve("echo", "--model", model)
+    with server.connect() as caller:
+        caller.sendall(b"before")
+        assert caller.recv(16) == b"before"
+        server.send()
+        wait_until(
+            lambda: refuses(server.port), "the closed listener"
+        ) if model != "iterative" else None
+        caller.sendall(b"after")
+        assert caller.recv(16) == b"after"
+    assert server.wait() == 0
+    assert server.events("connection")[0]["ended"] == "done"
+
+
+def test_the_drain_deadline_cuts_who_does_not_finish(serve: Serve, model: str) -> None:
+    """When the drain timeout is over the server ends all the same, with status 0."""
+    server = serve("echo", "--model", model, "--drain-timeout", "0.5")
+    with server.connect() as caller:
+        caller.sendall(b"x")
+        assert caller.recv(1) == b"x"
+        began = time.monotonic()
+        assert server.stop() == 0
+        assert 0.5 <= time.monotonic() - began < 5
+        assert caller.recv(1) == b""
+    (line,) = server.events("connection")
+    assert line["ended"] == "drained"
+
+
+def test_a_busy_caller_cannot_outlast_the_drain(serve: Serve, model: str) -> None:
+    """A caller who never pauses is cut at the drain deadline like one who is silent."""
+    server = serve("echo", "--model", model, "--drain-timeout", "0.5")
+    with server.connect() as caller:
+
+        def talk() -> None:
+            try:
+                while caller.recv(1 << 16):
+                    caller.sendall(b"x" * 1000)
+            except OSError:
+                pass
+
+        caller.sendall(b"x" * 100_000)
+        talker = threading.Thread(target=talk, daemon=True)
+        talker.start()
+        assert server.stop() == 0
+        talker.join()
+    assert server.events("connection")[0]["ended"] == "drained"
+
+
+def test_a_second_signal_ends_at_once(serve: Serve, model: str) -> None:
+    """Whoever cannot wait for the drain signals again: status 1."""
+    server = serve("echo", "--model", model, "--drain-timeout", "60")
+    with server.connect() as caller:
+        caller.sendall(b"x")
+        assert caller.recv(1) == b"x"
+        server.send()
+        wait_until_stopping(server)
+        began = time.monotonic()
+        assert server.stop() == 1
+        assert time.monotonic() - began < 5
+
+
+def test_whoever_is_queued_is_served(serve: Serve, model: str) -> None:
+    """The listener is emptied before it closes: a caller in the backlog gets a whole answer."""
+    server = serve("daytime", "--model", model)
+    server.send(signal.SIGSTOP)
+    callers = [server.connect() for _ in range(5)]
+    for caller in callers:
+        caller.shutdown(socket.SHUT_WR)
+    server.send(signal.SIGTERM)
+    server.send(signal.SIGCONT)
+    for caller in callers:
+        assert receive_all(caller).endswith(b"\r\n")
+        caller.close()
+    assert server.wait() == 0
+    assert len(server.events("connection")) == 5
+
+
+@pytest.mark.parametrize("delay", [0.0, 0.02, 0.05, 0.1, 0.2])
+def test_a_signal_while_starting_is_not_lost(delay: float) -> None:
+    """SIGTERM at any moment of the start ends the server: by the handler or by the default."""
+    process = subprocess.Popen(
+        [PYTHON, "-m", "echo", "--port", "0"], env=environment(), stdout=subprocess.DEVNULL
+    )
+    threading.Event().wait(delay)
+    process.terminate()
+    assert process.wait(10) in (0, -signal.SIGTERM)
+
+
+def wait_until_stopping(server: ServerProcess) -> None:
+    """Wait until the server has taken notice of its first signal."""
+    status = Path(f"/proc/{server.process.pid}/status")
+
+    def noticed() -> bool:
+        return "ShdPnd:\t0000000000000000" in status.read_text()
+
+    wait_until(noticed, "the signal to be delivered")
+    if server.ready["model"] != "iterative":  # which closes its listener after this caller
+        wait_until(lambda: refuses(server.port), "the closed listener")
+
+
+def refuses(port: int) -> bool:
+    """Whether nobody listens on the port any more."""
+    try:
+        socket.create_connection(("127.0.0.1", port), 5).close()
+    except OSError:
+        return True
+    return False

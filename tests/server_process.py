@@ -1,0 +1,183 @@
+"""A real server as a child process, and what can be seen of it from outside."""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+SERVICES = Path(__file__).parent.parent / "services"
+
+# The interpreter that serves; the images' own, say.
+PYTHON = os.environ.get("SERVER_PYTHON", sys.executable)
+
+# Long enough for a busy machine; what works ends far sooner.
+PATIENCE_S = 20.0
+
+
+def wait_until(condition: Callable[[], Any], what: str) -> Any:
+    """Poll a condition until it holds; its value."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not (value := condition()):
+        assert time.monotonic() < deadline, f"waited {PATIENCE_S} s for: {what}"
+        time.sleep(0.01)
+    return value
+
+
+def environment(**variables: str) -> dict[str, str]:
+    """The environment of a child: ours, without what would be a setting."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("SERVE_") and k != "TZ"}
+    return kept | {"PYTHONPATH": str(SERVICES)} | variables
+
+
+class ServerProcess:
+    """`python -m SERVICE` on a port of its own; log lines are collected as they come."""
+
+    def __init__(
+        self,
+        service: str,
+        *flags: str,
+        env: dict[str, str] | None = None,
+        before: Callable[[], None] | None = None,
+    ) -> None:
+        self.lines: list[dict[str, Any]] = []
+        self.process = subprocess.Popen(
+            [PYTHON, "-m", service, "--port", "0", *flags],
+            env=environment(**(env or {})),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            preexec_fn=before,
+        )
+        self.stderr = ""
+        self._readers = [
+            threading.Thread(target=self._read_log, daemon=True),
+            threading.Thread(target=self._read_stderr, daemon=True),
+        ]
+        for reader in self._readers:
+            reader.start()
+        self.ready = wait_until(lambda: self.events("ready") or self.exited(), "the ready line")[0]
+        self.port = int(self.ready["address"].rpartition(":")[2])
+
+    def events(self, event: str) -> list[dict[str, Any]]:
+        """The log lines of one event so far."""
+        return [line for line in self.lines if line["event"] == event]
+
+    def connections(self, count: int) -> list[dict[str, Any]]:
+        """The lines of finished connections, once there are this many."""
+        return list(
+            wait_until(
+                lambda: len(lines := self.events("connection")) >= count and lines,
+                f"{count} connection lines",
+            )
+        )
+
+    def connect(self, host: str = "127.0.0.1", timeout: float = PATIENCE_S) -> socket.socket:
+        """A connected caller."""
+        return socket.create_connection((host, self.port), timeout)
+
+    def send(self, number: int = signal.SIGTERM) -> None:
+        """Send the process a signal."""
+        self.process.send_signal(number)
+
+    def wait(self) -> int:
+        """The exit status, with all log lines read."""
+        status = self.process.wait(PATIENCE_S)
+        for reader in self._readers:
+            reader.join(PATIENCE_S)
+        return status
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        """Ask the process to end; its exit status."""
+        self.send(number)
+        return self.wait()
+
+    def exited(self) -> list[Any]:
+        """Fails once the process has ended, which no test waits for unawares."""
+        assert self.process.poll() is None, f"server ended with {self.process.returncode}"
+        return []
+
+    def descriptors(self) -> int:
+        """How many descriptors the process has open."""
+        return len(list(Path(f"/proc/{self.process.pid}/fd").iterdir()))
+
+    def threads(self) -> int:
+        """How many threads the process has."""
+        return len(list(Path(f"/proc/{self.process.pid}/task").iterdir()))
+
+    def peak_memory(self) -> int:
+        """The most resident memory that the process ever had, bytes."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(status.split("VmHWM:")[1].split()[0]) * 1024
+
+    def end(self) -> None:
+        """Kill the process if it still runs."""
+        if self.process.poll() is None:
+            self.process.kill()
+        self.wait()
+        for stream in (self.process.stdout, self.process.stderr):
+            if stream:
+                stream.close()
+
+    def _read_log(self) -> None:
+        assert self.process.stdout
+        for line in self.process.stdout:
+            self.lines.append(json.loads(line))
+
+    def _read_stderr(self) -> None:
+        assert self.process.stderr
+        for line in self.process.stderr:
+            self.stderr += line
+
+
+Serve = Callable[..., ServerProcess]  # what the fixture `serve` gives: called like the class
+
+
+def listening_port(pid: int) -> int:
+    """The port that a process without a ready line listens on, 0 if there is none yet."""
+    sockets = set()
+    for link in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+            sockets.add(str(link.readlink()))
+    for table in ("tcp", "tcp6"):
+        for row in Path(f"/proc/{pid}/net/{table}").read_text().splitlines()[1:]:
+            _, local, _, state, *rest = row.split()
+            if state == "0A" and f"socket:[{rest[5]}]" in sockets:
+                return int(local.rpartition(":")[2], 16)
+    return 0
+
+
+def receive_all(connection: socket.socket) -> bytes:
+    """Everything until the end of input."""
+    received = bytearray()
+    while data := connection.recv(1 << 16):
+        received += data
+    return bytes(received)
+
+
+def receive_exactly(connection: socket.socket, size: int) -> bytes:
+    """That many bytes, or fewer if input ends before."""
+    received = bytearray()
+    while len(received) < size and (data := connection.recv(size - len(received))):
+        received += data
+    return bytes(received)
+
+
+def send_until_blocked(connection: socket.socket, data: bytes, timeout: float) -> int:
+    """Send until the peer takes nothing for that long, seconds; the number of bytes sent."""
+    connection.settimeout(timeout)
+    sent = 0
+    try:
+        while sent < len(data):
+            sent += connection.send(data[sent : sent + (1 << 20)])
+    except TimeoutError:
+        pass
+    connection.settimeout(PATIENCE_S)
+    return sent

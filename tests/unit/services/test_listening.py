@@ -1,0 +1,64 @@
+"""Opening listeners and naming addresses."""
+
+import socket
+
+import pytest
+
+from runtime.listening import accept, accept_queued, address_text, open_listener
+
+
+@pytest.mark.parametrize(
+    ("address", "text"),
+    [
+        (("127.0.0.1", 7), "127.0.0.1:7"),
+        (("::1", 7, 0, 0), "[::1]:7"),
+        (("::ffff:127.0.0.1", 7, 0, 0), "127.0.0.1:7"),
+        (("fe80::1%eth0", 7, 0, 2), "[fe80::1%eth0]:7"),
+    ],
+)
+def test_addresses_are_named_as_they_would_be_typed(address: tuple[str, int], text: str) -> None:
+    """IPv6 stands in brackets; an IPv4-mapped address is an IPv4 address."""
+    assert address_text(address) == text
+
+
+@pytest.mark.parametrize(
+    ("host", "family", "bound"),
+    [
+        ("", "any", "::"),
+        ("", "4", "0.0.0.0"),
+        ("", "6", "::"),
+        ("127.0.0.1", "any", "127.0.0.1"),
+        ("::1", "any", "::1"),
+    ],
+)
+def test_what_is_bound(host: str, family: str, bound: str) -> None:
+    """An empty host is every interface of the family."""
+    with open_listener(host, 0, family) as listener:
+        assert listener.getsockname()[0] == bound
+
+
+def test_accepted_sockets_inherit_what_the_listener_has() -> None:
+    """E1: urgent bytes stay in the stream, and small replies do not wait (no Nagle)."""
+    with (
+        open_listener("127.0.0.1", 0, "4") as listener,
+        socket.create_connection(listener.getsockname()),
+    ):
+        listener.settimeout(5)
+        accepted, _ = listener.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE)
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
+def test_accept_queued_takes_whoever_waits_and_no_more_than_fit() -> None:
+    """The queue is emptied in order, up to the room there is."""
+    with open_listener("127.0.0.1", 0, "4") as listener:
+        assert accept(listener) is None
+        callers = [socket.create_connection(listener.getsockname()) for _ in range(5)]
+        for room, expected in [(0, callers[:0]), (2, callers[:2]), (9, callers[2:])]:
+            accepted = list(accept_queued(listener, room))
+            assert [peer for _, peer in accepted] == [each.getsockname() for each in expected]
+            for connection, _ in accepted:
+                connection.close()
+        for caller in callers:
+            caller.close()

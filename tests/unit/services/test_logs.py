@@ -1,0 +1,58 @@
+"""Log lines on a pipe that has no room."""
+
+import json
+import os
+
+import pytest
+
+from runtime import logs
+from runtime.logs import Log, Sink
+
+
+def lines_of(descriptor: int) -> list[dict[str, object]]:
+    """The JSON lines that a pipe holds now."""
+    return [json.loads(line) for line in os.read(descriptor, 1 << 20).splitlines()]
+
+
+def test_dropped_lines_are_counted_and_told() -> None:
+    """Lines without room are dropped; the first line that has room again is preceded by how
+    many were.
+    """
+    reader, writer = os.pipe()
+    log = Log("echo", "info", Sink(writer), text=False)
+    for number in range(5000):
+        log.write("info", "numbered", number=number)
+    told = [lines_of(reader)]
+    log.write("info", "after")
+    told.append(lines_of(reader))
+    dropped, after = told[1]
+    assert [line["number"] for line in told[0]] == list(range(len(told[0])))
+    assert (dropped["event"], dropped["lines"]) == ("lines dropped", 5000 - len(told[0]))
+    assert after["event"] == "after"
+    os.close(reader)
+    os.close(writer)
+
+
+def test_a_lasting_condition_is_logged_seldom(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One line for each kind of event, not one for each time it happens."""
+    reader, writer = os.pipe()
+    log = Log("echo", "info", Sink(writer), text=False)
+    for _ in range(3):
+        log.seldom("warning", "full")
+        log.seldom("warning", "empty")
+    monkeypatch.setattr(logs, "SELDOM_S", 0.0)
+    log.seldom("warning", "full")
+    assert [line["event"] for line in lines_of(reader)] == ["full", "empty", "full"]
+    os.close(reader)
+    os.close(writer)
+
+
+def test_lines_below_the_level_are_not_written() -> None:
+    """The level is the least that is written."""
+    reader, writer = os.pipe()
+    log = Log("echo", "warning", Sink(writer), text=False)
+    for level in logs.LEVELS:
+        log.write(level, "event")
+    assert [line["level"] for line in lines_of(reader)] == ["warning", "error"]
+    os.close(reader)
+    os.close(writer)
