@@ -112,6 +112,17 @@ class ServerProcess:
         """How many threads the process has."""
         return len(list(Path(f"/proc/{self.process.pid}/task").iterdir()))
 
+    def cpu_seconds(self) -> float:
+        """The processor time that the process has used, in user and system mode."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def is_at_rest(self) -> bool:
+        """Whether it leaves the processor alone for half a second, but for a tenth of that."""
+        before = self.cpu_seconds()
+        time.sleep(0.5)
+        return self.cpu_seconds() - before <= 0.05
+
     def peak_memory(self) -> int:
         """The most resident memory that the process ever had, bytes."""
         status = Path(f"/proc/{self.process.pid}/status").read_text()

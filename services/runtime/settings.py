@@ -189,6 +189,7 @@ def _parser(rows: Mapping[str, Setting], prog: str, version: str) -> argparse.Ar
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
+        """Raise what is wrong, instead of printing it below a usage text."""
         raise BadSetting(_escaped(message))
 
 

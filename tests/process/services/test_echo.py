@@ -80,9 +80,13 @@ def test_a_caller_who_does_not_read_is_not_read(serve: Serve, model: str) -> Non
         sent = send_until_blocked(caller, data, 1.0)
         assert sent < len(data)
         assert server.peak_memory() < 40 * MIB
-        sender = send_in_background(caller, data[sent:])
-        assert receive_all(caller) == data
+        sender = threading.Thread(target=caller.sendall, args=[data[sent:]], daemon=True)
+        sender.start()
+        assert receive_exactly(caller, len(data)) == data
         sender.join()
+        assert server.is_at_rest()
+        caller.shutdown(socket.SHUT_WR)
+        assert receive_all(caller) == b""
 
 
 def test_a_reset_ends_only_its_own_connection(serve: Serve, model: str) -> None:
