@@ -1,0 +1,92 @@
+"""What both tools' command lines share. A usage error is one line and exit 2."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import socket
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+from probes import __version__
+from probes.address import AddressError, Target, parse_target
+from probes.outcome import Outcome
+from probes.terminal import complain, quote
+
+DEFAULT_TIMEOUT_S = 10.0
+# A day: longer than any exchange, and short enough for every clock and timeout of the system.
+MAX_DURATION_S = 86400.0
+MAX_MESSAGE_CHARS = 500
+
+# float() and int() also take `nan`, `1_0`, `1e5` and full-width digits.
+SECONDS = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?|\.[0-9]{1,9}")
+WHOLE_NUMBER = re.compile(r"[0-9]{1,12}")
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose errors are one escaped line that begins with USAGE.
+
+    Abbreviated options are refused: a script's `--time` would change its meaning with the next
+    option that begins so.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        layout = argparse.RawDescriptionHelpFormatter
+        super().__init__(allow_abbrev=False, formatter_class=layout, **kwargs)
+        self.add_argument("--version", action="version", version=f"{self.prog} {__version__}")
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong and exit."""
+        hint = f"see {self.prog} --help"
+        complain(f"{Outcome.USAGE.name} {self.prog}: {message[:MAX_MESSAGE_CHARS]}; {hint}")
+        self.exit(Outcome.USAGE.exit_code)
+
+
+def add_common_options(parser: Parser) -> None:
+    """The target, and how to reach it and report on it."""
+    parser.add_argument(
+        "target", metavar="host:port", type=target, help="a name, an IPv4 or an [IPv6] address"
+    )
+    parser.add_argument(
+        "--timeout",
+        metavar="S",
+        type=seconds,
+        default=DEFAULT_TIMEOUT_S,
+        help="seconds for look-up, connect and answer together (default: %(default)g)",
+    )
+    family = parser.add_mutually_exclusive_group()
+    family.set_defaults(family=socket.AF_UNSPEC)
+    family.add_argument(
+        "-4", dest="family", action="store_const", const=socket.AF_INET, help="IPv4 only"
+    )
+    family.add_argument(
+        "-6", dest="family", action="store_const", const=socket.AF_INET6, help="IPv6 only"
+    )
+
+
+def target(text: str) -> Target:
+    """An address as argparse wants it parsed."""
+    try:
+        return parse_target(text)
+    except AddressError as error:
+        raise argparse.ArgumentTypeError(f"{error}: {quote(text)}") from None
+
+
+def seconds(text: str) -> float:
+    """A duration: plain decimal seconds, above zero and at most a day."""
+    if SECONDS.fullmatch(text) and 0 < float(text) <= MAX_DURATION_S:
+        return float(text)
+    raise argparse.ArgumentTypeError(
+        f"must be seconds above 0, at most {MAX_DURATION_S:g}: {quote(text)}"
+    )
+
+
+def whole_number(most: int) -> Callable[[str], int]:
+    """A parser of whole numbers from 1 to `most`."""
+
+    def parse(text: str) -> int:
+        if WHOLE_NUMBER.fullmatch(text) and 1 <= int(text) <= most:
+            return int(text)
+        raise argparse.ArgumentTypeError(f"must be from 1 to {most}: {quote(text)}")
+
+    return parse

@@ -1,0 +1,101 @@
+"""What one try came to, and how long each of its phases took."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import pairwise
+
+from probes.address import Target
+from probes.outcome import Outcome
+
+
+class Phase(StrEnum):
+    """The steps of a try, in order; a failure belongs to the one it happened in."""
+
+    LOOKUP = "lookup"
+    CONNECT = "connect"
+    ANSWER = "answer"
+
+
+@dataclass(frozen=True)
+class Result:
+    """One finished try. `seconds` has an entry for every phase that was entered, the last included.
+
+    `detail` is the answer after OK and the reason after anything else. It may hold what a peer
+    sent, so it must be escaped wherever it is shown.
+    """
+
+    target: Target
+    address: str | None
+    outcome: Outcome
+    seconds: Mapping[Phase, float]
+    detail: str
+
+    @property
+    def phase(self) -> Phase:
+        """Where the try ended."""
+        return list(self.seconds)[-1]
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds from the start of the look-up to the end."""
+        return sum(self.seconds.values())
+
+    def line(self) -> str:
+        """The result as one line of text; the first word is the outcome."""
+        used = f" at {self.address}" if self.address else ""
+        return f"{self.outcome.name} {self.target}{used} {self._timing()}: {self.detail}"
+
+    def _timing(self) -> str:
+        if self.outcome is not Outcome.OK:
+            return f"in {self.phase} after {format_ms(self.elapsed)} ms"
+        phases = ", ".join(f"{name} {format_ms(took)}" for name, took in self.seconds.items())
+        return f"in {format_ms(self.elapsed)} ms ({phases})"
+
+    def facts(self) -> dict[str, object]:
+        """The same facts under names, for JSON; a phase that was not reached is null."""
+        return {
+            "outcome": self.outcome.name,
+            "exit": self.outcome.exit_code,
+            "target": str(self.target),
+            "address": self.address,
+            "phase": self.phase.value,
+            "elapsed_ms": to_ms(self.elapsed),
+            "lookup_ms": to_ms(self.seconds.get(Phase.LOOKUP)),
+            "connect_ms": to_ms(self.seconds.get(Phase.CONNECT)),
+            "answer_ms": to_ms(self.seconds.get(Phase.ANSWER)),
+            "detail": self.detail,
+        }
+
+
+class Trace:
+    """Notes taken while a try is under way: the address in use and when each phase began."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._began = {Phase.LOOKUP: clock()}
+        self.address: str | None = None
+
+    def enter(self, phase: Phase) -> None:
+        """End the current phase and begin the next one."""
+        self._began[phase] = self._clock()
+
+    def result(self, target: Target, outcome: Outcome, detail: str) -> Result:
+        """End the try here."""
+        times = [*self._began.values(), self._clock()]
+        took = [end - start for start, end in pairwise(times)]
+        seconds = dict(zip(self._began, took, strict=True))
+        return Result(target, self.address, outcome, seconds, detail)
+
+
+def to_ms(seconds: float | None) -> float | None:
+    """Seconds as milliseconds to the microsecond; None stays None."""
+    return None if seconds is None else round(seconds * 1000, 3)
+
+
+def format_ms(seconds: float) -> str:
+    """Seconds as milliseconds for a human."""
+    return f"{seconds * 1000:.1f}"

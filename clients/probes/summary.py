@@ -1,0 +1,84 @@
+"""What several tries came to."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from probes.address import Target
+from probes.outcome import Outcome
+from probes.result import Phase, Result, format_ms, to_ms
+
+RANKS = {"min": 0, "p50": 50, "p95": 95, "max": 100}
+
+
+def percentile(ordered: Sequence[float], rank: int) -> float:
+    """The nearest-rank percentile of ascending values: always one that was measured."""
+    return ordered[max(0, math.ceil(rank * len(ordered) / 100) - 1)]
+
+
+def spread(values: Iterable[float]) -> dict[str, float]:
+    """Minimum, median, 95th percentile and maximum by name; empty when there are no values."""
+    ordered = sorted(values)
+    return {name: percentile(ordered, rank) for name, rank in RANKS.items() if ordered}
+
+
+class Summary:
+    """Counts finished tries and keeps their times.
+
+    A connect time counts whenever the connection was made, an answer time only when the answer
+    was OK, so that failures that come fast do not look like a fast service.
+    """
+
+    def __init__(self, target: Target) -> None:
+        self.outcome = Outcome.OK
+        self._target = target
+        self._counts: Counter[Outcome] = Counter()
+        self._connect: list[float] = []
+        self._answer: list[float] = []
+
+    def add(self, result: Result) -> None:
+        """Count one try. The first that is not OK decides the outcome of them all."""
+        self._counts[result.outcome] += 1
+        if self.outcome is Outcome.OK:
+            self.outcome = result.outcome
+        if result.phase is Phase.ANSWER:
+            self._connect.append(result.seconds[Phase.CONNECT])
+        if result.outcome is Outcome.OK:
+            self._answer.append(result.seconds[Phase.ANSWER])
+
+    def line(self) -> str:
+        """The summary as one line of text."""
+        failed = self._failed()
+        words = ", ".join(f"{word} {count}" for word, count in failed.items())
+        counts = (
+            f"{self._counts.total()} sent, {self._counts[Outcome.OK]} ok,"
+            f" {failed.total()} failed{f' ({words})' if words else ''}"
+        )
+        times = [_line("connect", self._connect), _line("answer", self._answer)]
+        return "; ".join([f"SUMMARY {self._target} {counts}", *filter(None, times)])
+
+    def facts(self) -> dict[str, object]:
+        """The same facts under names, for JSON; times are null when there are none."""
+        return {
+            "target": str(self._target),
+            "sent": self._counts.total(),
+            "ok": self._counts[Outcome.OK],
+            "failed": self._failed(),
+            "connect_ms": _facts(self._connect),
+            "answer_ms": _facts(self._answer),
+        }
+
+    def _failed(self) -> Counter[str]:
+        counts = self._counts.items()
+        return Counter({each.name: n for each, n in counts if each is not Outcome.OK})
+
+
+def _line(name: str, seconds: Sequence[float]) -> str:
+    values = " ".join(f"{rank} {format_ms(value)}" for rank, value in spread(seconds).items())
+    return f"{name} ms {values}" if values else ""
+
+
+def _facts(seconds: Sequence[float]) -> dict[str, float | None] | None:
+    return {rank: to_ms(value) for rank, value in spread(seconds).items()} or None

@@ -1,0 +1,84 @@
+"""What reaches the user: text that cannot drive a terminal, JSON lines, and the exit status."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping
+
+JSON_SCHEMA = 1
+MAX_QUOTED_CHARS = 60
+
+EXIT_WRITE_ERROR = 23  # curl's
+# What a shell reports for a program ended by SIGINT or SIGPIPE: 128 and the signal's number.
+EXIT_INTERRUPTED = 130
+EXIT_BROKEN_PIPE = 141
+
+
+def escape(text: str) -> str:
+    """`text` as printable ASCII and tabs, the rest in Python's escapes and backslashes doubled.
+
+    A peer's bytes could retitle the terminal or fill the clipboard (CWE-150), and bidi controls
+    reorder what one reads. Their charset is anybody's guess (RFC 9110 section 5.5), so nothing
+    beyond ASCII passes, also when piped: what is in a file today is on a terminal tomorrow.
+    """
+    return "\t".join(part.encode("unicode_escape").decode() for part in text.split("\t"))
+
+
+def escape_lines(data: bytes) -> str:
+    """Bytes as escaped lines; LF and CR LF stay line ends, empty lines at the end are dropped."""
+    lines = data.decode("latin-1").split("\n")
+    return "\n".join(escape(line.removesuffix("\r")) for line in lines).rstrip("\n")
+
+
+def quote(text: str) -> str:
+    """`text` in quotes, cut to what a message can carry."""
+    cut = f"{text[:MAX_QUOTED_CHARS]}..." if len(text) > MAX_QUOTED_CHARS else text
+    return f"'{cut}'"
+
+
+def show(text: str) -> None:
+    """Write one line of data, at once, so that a pipe shows each result as it comes."""
+    print(escape(text), flush=True)
+
+
+def show_json(kind: str, facts: Mapping[str, object]) -> None:
+    """Write one JSON object on one line; the encoder's default keeps it printable ASCII."""
+    print(json.dumps({"schema": JSON_SCHEMA, "type": kind, **facts}), flush=True)
+
+
+def complain(text: str) -> None:
+    """Write one line for the human beside the data."""
+    print(escape(text), file=sys.stderr, flush=True)
+
+
+def exit_status(tool: Callable[[], int]) -> int:
+    """Run `tool` for its exit status, and end quietly when the user or the reader has gone."""
+    _open_closed_streams()
+    try:
+        try:
+            return tool()
+        finally:
+            sys.stdout.flush()
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        _discard_output()
+        return EXIT_BROKEN_PIPE
+    except OSError as error:  # sockets raise none of these, so it is the output: a full disk, say
+        _discard_output()
+        complain(f"cannot write the output: {error.strerror}")
+        return EXIT_WRITE_ERROR
+
+
+def _open_closed_streams() -> None:
+    # Started with `>&-`, Python has None for a stream, and a socket would get its descriptor.
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))
+
+
+def _discard_output() -> None:
+    # The interpreter flushes once more when it exits, and would report the error again.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

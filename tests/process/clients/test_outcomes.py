@@ -1,0 +1,197 @@
+"""What both tools have in common: reaching a target, usage, signals and closed outputs."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from peer import PATIENCE_S, Peer, black_hole, echo, refusing, send, wait_for
+from process.clients.tool import ENVIRONMENT, PYTHON, Run, finish, run, start, start_python
+
+COMMANDS = [("headinfo",), ("probe", "daytime"), ("probe", "echo")]
+TOOLS = pytest.mark.parametrize("tool", COMMANDS, ids=" ".join)
+
+LINE = b"Sun Aug 29 17:25:19 EST 2010\r\n"
+
+
+def facts(done: Run) -> dict[str, Any]:
+    """The one JSON object that a tool printed."""
+    parsed: dict[str, Any] = json.loads(done.out)
+    return parsed
+
+
+@TOOLS
+def test_refused(tool: tuple[str, ...]) -> None:
+    """A port where nobody listens is REFUSED, in the phase connect."""
+    with refusing() as address:
+        done = run(*tool, address, "--json")
+    assert done.code == 7
+    assert facts(done)["outcome"] == "REFUSED"
+    assert facts(done)["phase"] == "connect"
+
+
+@TOOLS
+def test_black_hole(tool: tuple[str, ...]) -> None:
+    """An address that never answers is TIMEOUT by the deadline, in the phase connect."""
+    with black_hole() as address:
+        done = run(*tool, address, "--timeout", "0.3", "--json")
+    assert done.code == 28
+    assert facts(done)["phase"] == "connect"
+    assert 300 <= facts(done)["elapsed_ms"] < 800
+
+
+@TOOLS
+def test_name_that_does_not_resolve(tool: tuple[str, ...]) -> None:
+    """A name that does not resolve is DNS, in the phase lookup; no address was used."""
+    # An interface that does not exist fails in the resolver without a packet being sent.
+    done = run(*tool, "[fe80::1%nosuch]:80", "--json")
+    assert done.code == 6
+    assert facts(done)["phase"] == "lookup"
+    assert facts(done)["address"] is None
+
+
+@pytest.mark.parametrize("tool", ["headinfo", "probe"])
+def test_resolver_that_never_answers(tool: str) -> None:
+    """A resolver that hangs is TIMEOUT by the deadline, and does not keep the process alive."""
+    program = f"""
+import socket, sys, time
+socket.getaddrinfo = lambda *_: time.sleep(60)
+from probes import {tool}
+sys.argv = {["headinfo", "host:80"] if tool == "headinfo" else ["probe", "echo", "host:80"]}
+sys.argv += ["--timeout", "0.3"]
+sys.exit({tool}.main())
+"""
+    began = time.monotonic()
+    done = finish(start_python("-c", program))
+    assert time.monotonic() - began < 5
+    assert done.code == 28
+    assert (done.out + done.err).startswith("TIMEOUT host:80 in lookup after 3")
+
+
+@TOOLS
+@pytest.mark.parametrize(
+    "arguments",
+    [[""], ["h" * 100_000 + ":80"], ["\x1b[31m:80"]],
+    ids=["empty", "long", "escape"],
+)
+def test_usage(tool: tuple[str, ...], arguments: list[str]) -> None:
+    """A bad command line is one printable line on stderr that begins with USAGE, and exit 2."""
+    done = run(*tool, *arguments)
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith(f"USAGE {' '.join(tool)}: ")
+    assert done.err[:-1].isprintable()
+
+
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """A child inherits an ignored SIGINT, which is what a shell gives its background jobs."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@TOOLS
+@pytest.mark.usefixtures("interruptible")
+def test_interrupt(tool: tuple[str, ...]) -> None:
+    """Ctrl-C while waiting for the answer is quiet and exits with 130."""
+    connected, over = threading.Event(), threading.Event()
+    with Peer(lambda _: connected.set(), wait_for(over)) as peer:
+        process = start(*tool, peer.address)
+        assert connected.wait(PATIENCE_S)
+        process.send_signal(signal.SIGINT)
+        done = finish(process)
+        over.set()
+    assert (done.code, done.out, done.err) == (130, "", "")
+
+
+@pytest.mark.usefixtures("interruptible")
+@pytest.mark.parametrize("form", [(), ("--json",)], ids=["text", "json"])
+def test_interrupt_of_several_tries(form: tuple[str, ...]) -> None:
+    """Ctrl-C between tries still shows the summary of those that ended, and exits with 130."""
+    with Peer(send(LINE)) as peer:
+        process = start("probe", "daytime", peer.address, "--count", "9", "--interval", "60", *form)
+        assert process.stdout
+        first = process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        done = finish(process)
+    assert first
+    assert (done.code, done.err, done.out.count("\n")) == (130, "", 1)
+    if form:
+        assert (facts(done)["sent"], facts(done)["exit"]) == (1, 130)
+    else:
+        assert done.out.startswith(f"SUMMARY {peer.address} 1 sent, 1 ok, 0 failed; ")
+        assert done.out.endswith("; interrupted\n")
+
+
+def test_summary_after_several_tries() -> None:
+    """Several tries are a line each and a summary; the code is that of the first failure."""
+    replies = iter([LINE, b"", b"wrong\n", LINE])
+    with Peer(lambda caller: caller.sendall(next(replies))) as peer:
+        done = run("probe", "daytime", peer.address, "--count", "4", "--interval", "0.01")
+    assert done.words == ["OK", "CLOSED", "WRONG", "OK", "SUMMARY"]
+    assert done.code == 52
+    summary = done.out.splitlines()[-1]
+    counts = "4 sent, 2 ok, 2 failed (CLOSED 1, WRONG 1)"
+    assert summary.startswith(f"SUMMARY {peer.address} {counts}; connect ms min ")
+    assert "; answer ms min " in summary
+
+
+def test_json_of_several_tries() -> None:
+    """--json is one object per line, tries first and the summary last."""
+    with Peer(echo()) as peer:
+        options = ("--count", "3", "--interval", "0.01", "--json")
+        done = run("probe", "echo", peer.address, *options)
+    lines = [json.loads(line) for line in done.out.splitlines()]
+    assert [line["type"] for line in lines] == ["try", "try", "try", "summary"]
+    assert [line["try"] for line in lines[:-1]] == [1, 2, 3]
+    assert {line["schema"] for line in lines} == {1}
+    summary = lines[-1]
+    assert (summary["sent"], summary["ok"], summary["failed"], summary["exit"]) == (3, 3, {}, 0)
+    assert list(summary["answer_ms"]) == list(summary["connect_ms"]) == ["min", "p50", "p95", "max"]
+
+
+def test_closed_output() -> None:
+    """A reader that has seen enough ends the tool quietly."""
+    with Peer(send(LINE)) as peer:
+        process = start("probe", "daytime", peer.address, "--count", "1000", "--interval", "0.01")
+        assert process.stdout
+        assert process.stdout.readline().startswith(b"OK ")
+        process.stdout.close()
+        assert process.wait(timeout=10) == 141
+        assert process.stderr
+        assert process.stderr.read() == b""
+        process.stderr.close()
+
+
+@TOOLS
+def test_no_output_at_all(tool: tuple[str, ...]) -> None:
+    """A tool that is started without stdout and stderr still has its exit code."""
+    with refusing() as address:
+        line = shlex.join([*PYTHON, "-m", f"probes.{tool[0]}", *tool[1:], address])
+        done = subprocess.run(f"{line} >&- 2>&-", shell=True, env=ENVIRONMENT, check=False)
+    assert done.returncode == 7
+
+
+def test_full_disk() -> None:
+    """Output that cannot be written is one line on stderr and an exit code, no traceback."""
+    if not Path("/dev/full").exists():
+        pytest.skip("no /dev/full here")
+    with Peer(send(LINE)) as peer, Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [*PYTHON, "-m", "probes.probe", "daytime", peer.address],
+            env=ENVIRONMENT,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+    assert done.returncode == 23
+    assert done.stderr == b"cannot write the output: No space left on device\n"

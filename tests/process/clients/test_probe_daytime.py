@@ -1,0 +1,90 @@
+"""probe daytime as a process, against a scripted peer."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from peer import (
+    Peer,
+    Step,
+    expect_end,
+    expect_silence,
+    finish_sending,
+    receive_all,
+    repeat,
+    reset,
+    send,
+)
+from process.clients.tool import Run, run
+
+LINE = b"Sun Aug 29 17:25:19 EST 2010\r\n"
+
+
+def probe(*script: Step, options: tuple[str, ...] = ()) -> Run:
+    """Run the tool against a peer that plays `script`."""
+    with Peer(*script) as peer:
+        return run("probe", "daytime", peer.address, *options)
+
+
+def test_line_is_shown() -> None:
+    """D1: one line, then EOF, is OK; the result is one line that names address, time and line."""
+    with Peer(send(LINE)) as peer:
+        done = run("probe", "daytime", peer.address)
+    assert done.out.startswith(f"OK {peer.address} at {peer.address} in ")
+    assert done.out.endswith(": Sun Aug 29 17:25:19 EST 2010\n")
+    assert (done.code, done.out.count("\n"), done.err) == (0, 1, "")
+
+
+def test_nothing_is_sent() -> None:
+    """D1: the client neither writes nor half-closes while it waits, and then just closes."""
+    done = probe(expect_silence(0.2), send(LINE), finish_sending(), expect_end())
+    assert done.code == 0
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [b"two\r\nlines\r\n", b"bare LF\n", b"bell\x07\r\n", b"caf\xc3\xa9\r\n", b"\r\n", b"a\r\nb"],
+)
+def test_wrong_shape(reply: bytes) -> None:
+    """D4, D6: anything but one line of printable ASCII with CR LF is WRONG, shown escaped."""
+    done = probe(send(reply))
+    assert (done.code, done.words) == (1, ["WRONG"])
+    assert done.out[:-1].isprintable()
+
+
+@pytest.mark.parametrize("reply", [b"", b"Sun Aug", b"Sun Aug 29 17:25:19 EST 2010\r"])
+def test_cut_short(reply: bytes) -> None:
+    """D1: EOF before the line is whole is CLOSED."""
+    done = probe(send(reply))
+    assert (done.code, done.words) == (52, ["CLOSED"])
+
+
+def test_server_that_never_stops() -> None:
+    """D6: reading stops at 1 KiB, WRONG."""
+    done = probe(repeat(b"Sun Aug 29 "))
+    assert (done.code, done.words) == (1, ["WRONG"])
+    assert "more than 1024 bytes" in done.out
+
+
+@pytest.mark.parametrize("script", [[receive_all()], [send(LINE), receive_all()]])
+def test_no_eof(script: list[Step]) -> None:
+    """D1: a server that says nothing, or does not close, is TIMEOUT at the deadline."""
+    done = probe(*script, options=("--timeout", "0.3", "--json"))
+    facts = json.loads(done.out)
+    assert (done.code, facts["outcome"], facts["phase"]) == (28, "TIMEOUT", "answer")
+    assert 300 <= facts["elapsed_ms"] < 800
+
+
+def test_drip() -> None:
+    """The deadline is over the whole try: a byte now and then does not extend it."""
+    done = probe(repeat(b"x", 0.05), options=("--timeout", "0.3", "--json"))
+    assert done.code == 28
+    assert json.loads(done.out)["elapsed_ms"] < 800
+
+
+def test_reset_instead_of_eof() -> None:
+    """D2: a reset after the line is RESET, not success: it may destroy the line elsewhere."""
+    done = probe(send(LINE), reset())
+    assert (done.code, done.words) == (56, ["RESET"])

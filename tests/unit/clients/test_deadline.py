@@ -1,0 +1,37 @@
+"""The deadline, on a clock of the test's own."""
+
+from __future__ import annotations
+
+import pytest
+
+from probes.deadline import Deadline
+
+
+class Clock:
+    """A clock that moves when told to."""
+
+    now = 1000.0
+
+    def __call__(self) -> float:
+        """The time it is told it is."""
+        return self.now
+
+
+def test_remaining() -> None:
+    """What is left shrinks as the clock goes on, and is never zero: then it is TimeoutError."""
+    clock = Clock()
+    deadline = Deadline(10, clock)
+    assert deadline.remaining() == 10
+    clock.now += 9.5
+    assert deadline.remaining() == 0.5
+    clock.now += 0.5
+    with pytest.raises(TimeoutError):
+        deadline.remaining()
+
+
+@pytest.mark.parametrize(("seconds", "left"), [(1, 1), (10, 10), (20, 10)])
+def test_shorten(seconds: float, left: float) -> None:
+    """A deadline is moved closer, never further away."""
+    deadline = Deadline(10, Clock())
+    deadline.shorten(seconds)
+    assert deadline.remaining() == left

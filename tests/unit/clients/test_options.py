@@ -1,0 +1,190 @@
+"""Command lines: bounds of every option, and errors of one line."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import socket
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from probes import __version__, headinfo, options, probe
+from probes.address import Target
+
+PARSERS: dict[str, Callable[[list[str]], argparse.Namespace]] = {
+    "headinfo": headinfo.parse_arguments,
+    "probe daytime": lambda arguments: probe.parse_arguments(["daytime", *arguments]),
+    "probe echo": lambda arguments: probe.parse_arguments(["echo", *arguments]),
+}
+TOOLS = pytest.mark.parametrize("tool", PARSERS)
+
+
+@TOOLS
+def test_defaults(tool: str) -> None:
+    """Ten seconds in all, any address family, one try."""
+    parsed = PARSERS[tool](["host:80"])
+    assert parsed.target == Target("host", 80)
+    assert (parsed.timeout, parsed.family, parsed.json) == (10.0, socket.AF_UNSPEC, False)
+
+
+@TOOLS
+@pytest.mark.parametrize(("flag", "family"), [("-4", socket.AF_INET), ("-6", socket.AF_INET6)])
+def test_family(tool: str, flag: str, family: int) -> None:
+    """-4 and -6 choose the address family."""
+    assert PARSERS[tool]([flag, "host:80"]).family == family
+
+
+@TOOLS
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        [""],
+        ["host"],
+        ["host:0"],
+        ["host:1_2"],
+        ["h" * 100_000 + ":80"],
+        ["\x1b[2J\u202e:80"],
+        ["a\nb:80"],
+        ["\udcff:80"],
+        ["host:80", "more:80"],
+        ["host:80", "--timeout"],
+        ["host:80", "--timeout", "nan"],
+        ["host:80", "--timeout", "-1"],
+        ["host:80", "--time", "3"],
+        ["host:80", "--nonsense\x1b[2J\n"],
+        ["host:80", "--" + "n" * 100_000],
+        ["host:80", "-4", "-6"],
+        ["host:80", "-4\n"],
+        ["host:80", "--json=1\n"],
+    ],
+    ids=lambda arguments: ascii(arguments)[:40],
+)
+def test_usage(tool: str, arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """A bad command line is one short printable line on stderr that begins with USAGE, exit 2."""
+    with pytest.raises(SystemExit) as caught:
+        PARSERS[tool](arguments)
+    out, err = capsys.readouterr()
+    assert (caught.value.code, out) == (2, "")
+    assert err.startswith(f"USAGE {tool.split()[0]}")
+    assert err.endswith(" --help\n")
+    assert err[:-1].isprintable()
+    assert err.isascii()
+    assert len(err) < 700
+
+
+@TOOLS
+def test_help(tool: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """--help shows every outcome the tool can have with its exit code, on stdout."""
+    with pytest.raises(SystemExit) as caught:
+        PARSERS[tool](["--help"])
+    out, err = capsys.readouterr()
+    assert (caught.value.code, err) == (0, "")
+    assert "REFUSED       7  nobody listens there\n" in out
+    assert ("HTTP09" in out) == (tool == "headinfo")
+
+
+@TOOLS
+def test_version(tool: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """--version names the tool and its version, on stdout."""
+    with pytest.raises(SystemExit) as caught:
+        PARSERS[tool](["--version"])
+    assert (caught.value.code, capsys.readouterr()) == (0, (f"{tool} {__version__}\n", ""))
+
+
+@pytest.mark.parametrize(
+    "argument",
+    [
+        "--path=",
+        "--path=a",
+        "--path=**",
+        "--path=/a b",
+        "--path=/\r\nB: c",
+        "--path=/\x1b",
+        "--path=/\x7f",
+        "--path=/\u00e9",
+        "--path=/" + "a" * 8000,
+        "--host-header=",
+        "--host-header=a b",
+        "--host-header=a\r\nB: c",
+        "--host-header=\t",
+        "--host-header=\u00e9",
+    ],
+    ids=lambda argument: ascii(argument)[:40],
+)
+def test_usage_of_headinfo(argument: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """H1, H9: a path or Host that is empty or could change the request's lines is USAGE."""
+    with pytest.raises(SystemExit) as caught:
+        headinfo.parse_arguments(["host:80", argument])
+    assert caught.value.code == 2
+    assert re.fullmatch(r"USAGE headinfo: [\t -~]+\n", capsys.readouterr().err)
+
+
+def test_raw_or_json(capsys: pytest.CaptureFixture[str]) -> None:
+    """--raw and --json exclude each other."""
+    with pytest.raises(SystemExit):
+        headinfo.parse_arguments(["host:80", "--json", "--raw"])
+    assert capsys.readouterr().err.startswith("USAGE headinfo: ")
+
+
+@pytest.mark.parametrize("path", ["/", "*", "/a?b=%20#c", "/" * 8000])
+def test_path(path: str) -> None:
+    """H1: an absolute path of visible ASCII goes through as it is, and so does the asterisk."""
+    assert headinfo.parse_arguments(["host:80", "--path", path]).path == path
+
+
+@pytest.mark.parametrize("arguments", [[], ["chargen"], ["\x1b"], ["host:80"]])
+def test_usage_of_probe(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """A protocol that is missing or unknown is USAGE."""
+    with pytest.raises(SystemExit) as caught:
+        probe.parse_arguments(arguments)
+    assert caught.value.code == 2
+    assert capsys.readouterr().err.startswith("USAGE probe: ")
+
+
+@pytest.mark.parametrize(("text", "value"), [("1", 1), ("0.5", 0.5), (".5", 0.5), ("86400", 86400)])
+def test_seconds(text: str, value: float) -> None:
+    """A duration is plain decimal seconds, above zero and at most a day."""
+    assert options.seconds(text) == value
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("0", "0.0", "-1", "+1", "nan", "inf", "-inf", "86400.1", "9" * 5000),
+        *("1e3", "1_0", "0x1", "1.", "1s", "\uff11", "", " 1", "1\n"),
+    ],
+)
+def test_no_seconds(text: str) -> None:
+    """Zero, negative, not finite, too long, or in any other notation is no duration."""
+    with pytest.raises(argparse.ArgumentTypeError):
+        options.seconds(text)
+
+
+@pytest.mark.parametrize("text", ["1", "512", "67108864", "0010"])
+def test_whole_number(text: str) -> None:
+    """A count is decimal digits within bounds."""
+    assert options.whole_number(67108864)(text) == int(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["0", "-1", "+1", "67108865", "1.0", "1_0", "1k", "\uff11", "", " 1", "1\n", "9" * 5000]
+)
+def test_no_whole_number(text: str) -> None:
+    """Anything out of bounds or in any other notation is no count."""
+    with pytest.raises(argparse.ArgumentTypeError):
+        options.whole_number(67108864)(text)
+
+
+@given(st.text())
+def test_value_or_error(text: str) -> None:
+    """Any text is a value within bounds or an ArgumentTypeError."""
+    for parse, most in ((options.seconds, 86400.0), (options.whole_number(9), 9)):
+        try:
+            value = parse(text)
+        except argparse.ArgumentTypeError:
+            continue
+        assert 0 < value <= most

@@ -1,0 +1,81 @@
+"""Percentiles, and the summary of several tries."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from probes.address import Target
+from probes.outcome import Outcome
+from probes.result import Phase, Result
+from probes.summary import Summary, percentile, spread
+
+TARGET = Target("echo", 1201)
+
+
+def result(outcome: Outcome, *seconds: float) -> Result:
+    """A try that spent `seconds` in one phase after the other."""
+    return Result(TARGET, None, outcome, dict(zip(Phase, seconds, strict=False)), "")
+
+
+@pytest.mark.parametrize(
+    ("values", "rank", "expected"),
+    [
+        ([7], 0, 7),
+        ([7], 50, 7),
+        ([7], 100, 7),
+        ([1, 2], 50, 1),
+        ([1, 2, 3], 50, 2),
+        ([1, 2, 3, 4], 50, 2),
+        (range(1, 101), 95, 95),
+        (range(1, 21), 95, 19),
+        (range(1, 20), 95, 19),
+        (range(1, 101), 0, 1),
+        (range(1, 101), 100, 100),
+    ],
+)
+def test_percentile(values: list[float], rank: int, expected: float) -> None:
+    """The nearest rank: the smallest value that so many per cent do not exceed."""
+    assert percentile(values, rank) == expected
+
+
+@given(st.lists(st.floats(0, 1e6), min_size=1))
+def test_spread_is_ordered(values: list[float]) -> None:
+    """min <= p50 <= p95 <= max, all of them values that were measured."""
+    found = list(spread(values).values())
+    assert found == sorted(found)
+    assert (found[0], found[-1]) == (min(values), max(values))
+    assert set(found) <= set(values)
+
+
+def test_summary() -> None:
+    """Tries are counted by word, and the first that was not OK decides."""
+    summary = Summary(TARGET)
+    summary.add(result(Outcome.OK, 1, 0.002, 0.003))
+    summary.add(result(Outcome.RESET, 1, 0.004, 9))
+    summary.add(result(Outcome.RESET, 1, 0.006, 9))
+    summary.add(result(Outcome.TIMEOUT, 1, 9))
+    assert summary.outcome is Outcome.RESET
+    assert summary.line() == (
+        "SUMMARY echo:1201 4 sent, 1 ok, 3 failed (RESET 2, TIMEOUT 1)"
+        "; connect ms min 2.0 p50 4.0 p95 6.0 max 6.0"
+        "; answer ms min 3.0 p50 3.0 p95 3.0 max 3.0"
+    )
+    assert summary.facts() == {
+        "target": "echo:1201",
+        "sent": 4,
+        "ok": 1,
+        "failed": {"RESET": 2, "TIMEOUT": 1},
+        "connect_ms": {"min": 2.0, "p50": 4.0, "p95": 6.0, "max": 6.0},
+        "answer_ms": {"min": 3.0, "p50": 3.0, "p95": 3.0, "max": 3.0},
+    }
+
+
+def test_empty_summary() -> None:
+    """Where nothing was measured, no times are made up."""
+    summary = Summary(TARGET)
+    assert summary.outcome is Outcome.OK
+    assert summary.line() == "SUMMARY echo:1201 0 sent, 0 ok, 0 failed"
+    assert summary.facts()["connect_ms"] is None
+    assert summary.facts()["answer_ms"] is None

@@ -1,0 +1,76 @@
+"""What may reach a terminal, and how a tool ends."""
+
+from __future__ import annotations
+
+import codecs
+import json
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from probes import terminal
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain ~ text", "plain ~ text"),
+        ("tab\tstays", "tab\tstays"),
+        ("\x00\x07\x08\x1b[2J\x7f", r"\x00\x07\x08\x1b[2J\x7f"),
+        ("\r\n\v\f", r"\r\n\x0b\x0c"),
+        ("\x85\x9b", r"\x85\x9b"),
+        ("\u202e\u2066\u200f\u061c", r"\u202e\u2066\u200f\u061c"),
+        ("caf\u00e9 \U0001f600", r"caf\xe9 \U0001f600"),
+        ("\udcff", r"\udcff"),
+        (r"a\x1b", r"a\\x1b"),
+        ("[bold]", "[bold]"),
+    ],
+)
+def test_escape(text: str, shown: str) -> None:
+    """H10: C0 but tab, DEL, C1, bidi controls and all else beyond ASCII are escaped."""
+    assert terminal.escape(text) == shown
+
+
+@given(st.text())
+def test_escape_is_printable_and_reversible(text: str) -> None:
+    """H10: of any text only printable ASCII and tabs are left, and the text can be had back."""
+    shown = terminal.escape(text)
+    assert re.fullmatch(r"[\t -~]*", shown)
+    assert codecs.decode(shown, "unicode_escape") == text
+
+
+@given(st.binary())
+def test_escape_lines_is_printable(data: bytes) -> None:
+    """H10: of any bytes only printable ASCII, tabs and line ends are left."""
+    assert re.fullmatch(r"[\t\n -~]*", terminal.escape_lines(data))
+
+
+def test_escape_lines() -> None:
+    """LF and CR LF are line ends, a CR elsewhere is escaped, empty lines at the end go."""
+    assert terminal.escape_lines(b"a\r\nb\nc\rd\r\r\n\r\n\r\n") == "a\nb\nc\\rd\\r"
+
+
+def test_quote_is_short() -> None:
+    """What a message quotes is cut."""
+    assert terminal.quote("x" * 60) == f"'{'x' * 60}'"
+    assert terminal.quote("x" * 61) == f"'{'x' * 60}...'"
+
+
+def test_json_is_safe(capsys: pytest.CaptureFixture[str]) -> None:
+    """JSON is one line of printable ASCII with its schema's number first."""
+    terminal.show_json("try", {"detail": "\x7f\x9b\u202e\n\x1b"})
+    out = capsys.readouterr().out
+    assert re.fullmatch(r"[ -~]+\n", out)
+    assert json.loads(out) == {"schema": 1, "type": "try", "detail": "\x7f\x9b\u202e\n\x1b"}
+
+
+def test_interrupt_is_quiet(capsys: pytest.CaptureFixture[str]) -> None:
+    """Ctrl-C anywhere in a tool is exit code 130 without a word."""
+
+    def interrupted() -> int:
+        raise KeyboardInterrupt
+
+    assert terminal.exit_status(interrupted) == 130
+    assert capsys.readouterr() == ("", "")
