@@ -1,0 +1,85 @@
+PYTHON ?= python3
+COMPOSE ?= $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
+CLIENT = $(COMPOSE) run --rm --no-deps -T client
+SERVICES := daytime echo web
+BIN := .venv/bin
+SCRIPTS := $(filter-out %.py,$(wildcard scripts/*)) .ci/run
+
+# All of docker-compose.yml: what is built and started here is also logged and taken down.
+export COMPOSE_PROFILES := tools
+# For a label of the images.
+export REVISION := $(shell git describe --always --dirty --abbrev=40 --exclude='*' 2>/dev/null)
+
+define BY_HAND
+
+Now by hand:
+  telnet localhost 1200   the time; daytime closes the connection
+  telnet localhost 1201   each line comes back; to leave press Ctrl-], then type: quit
+  nc localhost 1201       the same; to leave press Ctrl-C
+  make logs, make down
+endef
+export BY_HAND
+
+.PHONY: help up down logs run test test-integration check fix clean images engine python
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-17s %s\n", $$1, $$2 }' Makefile
+
+up: images ## build and start all, wait until healthy, show it at work
+	$(COMPOSE) up -d $(SERVICES)
+	@scripts/wait-healthy $$($(COMPOSE) ps -aq $(SERVICES)) || { $(COMPOSE) logs; exit 1; }
+	$(CLIENT) probe daytime daytime:1200
+	$(CLIENT) probe echo echo:1201
+	$(CLIENT) headinfo web:8080
+	@echo "$$BY_HAND"
+
+down: engine ## stop and remove all that runs
+	$(COMPOSE) down
+
+logs: engine ## follow the logs until Ctrl-C
+	$(COMPOSE) logs --follow
+
+run: python ## run both services on 127.0.0.1 without Docker, until Ctrl-C
+	@$(PYTHON) scripts/run.py
+
+test: .venv/ready ## run all tests; those over Docker too, where an engine answers
+	@! docker info >/dev/null 2>&1 || $(MAKE) --no-print-directory images
+	$(BIN)/pytest
+
+test-integration: images .venv/ready ## run the tests over Docker
+	REQUIRE_DOCKER=1 $(BIN)/pytest tests/integration
+
+check: .venv/ready ## check format, style, types, Dockerfiles and scripts; change nothing
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/hadolint $(wildcard */Dockerfile */*/Dockerfile)
+	$(BIN)/shellcheck $(SCRIPTS)
+
+fix: .venv/ready ## format, and mend what can be mended without a person
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean: ## remove all that these targets made: environment, caches, containers, images
+	@! docker info >/dev/null 2>&1 || { $(COMPOSE) down --rmi all; scripts/base-image --remove; }
+	rm -rf .venv .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -prune -exec rm -r {} +
+
+images: engine
+	@base=$$(scripts/base-image) && PYTHON_IMAGE=$$base $(COMPOSE) build
+
+engine:
+	@docker info >/dev/null 2>&1 || { echo "No Docker Engine answers; 'docker info' says why." \
+	    "Without one: make run" >&2; exit 1; }
+	@$(COMPOSE) version >/dev/null 2>&1 || { echo "There is neither 'docker compose' nor" \
+	    "docker-compose, which Debian has as a package. Without them: make run" >&2; exit 1; }
+
+python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	    echo "Python 3.11 or newer is needed; $(PYTHON) is $$($(PYTHON) -V 2>&1 || :)." \
+	    "Another one: make PYTHON=..." >&2; exit 1; }
+
+.venv/ready: requirements-dev.txt clients/pyproject.toml | python
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt -e ./clients
+	@touch $@
