@@ -3,6 +3,8 @@ COMPOSE ?= $(shell docker compose version >/dev/null 2>&1 && echo docker compose
 CLIENT = $(COMPOSE) run --rm --no-deps -T client
 SERVICES := daytime echo web
 BIN := .venv/bin
+# Most tests wait for something, so there may be more of them at a time than cores.
+AT_ONCE := --numprocesses 4 --dist loadgroup
 SCRIPTS := $(filter-out %.py,$(wildcard scripts/*)) .ci/run
 
 # All of docker-compose.yml: what is built and started here is also logged and taken down.
@@ -44,7 +46,7 @@ run: python ## run both services on 127.0.0.1 without Docker, until Ctrl-C
 
 test: .venv/ready ## run all tests; those over Docker too, where an engine answers
 	@! docker info >/dev/null 2>&1 || $(MAKE) --no-print-directory images
-	$(BIN)/pytest
+	$(BIN)/pytest $(AT_ONCE)
 
 test-integration: images .venv/ready ## run the tests over Docker
 	REQUIRE_DOCKER=1 $(BIN)/pytest tests/integration

@@ -6,6 +6,9 @@ import pytest
 
 from stack import Stack
 
+# One stack, so one worker; and time for containers to come and, even after a failure, to go.
+pytestmark = [pytest.mark.xdist_group("stack"), pytest.mark.timeout(300)]
+
 PRIOR_INPUT = """
 import socket, sys
 with socket.create_connection(("daytime", 1200), 10) as caller:

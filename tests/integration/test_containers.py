@@ -8,6 +8,9 @@ import pytest
 
 from stack import IMAGES, SERVERS, Stack, output, run
 
+# One stack, so one worker; and time for containers to come and, even after a failure, to go.
+pytestmark = [pytest.mark.xdist_group("stack"), pytest.mark.timeout(300)]
+
 STATUS = """
 for line in open("/proc/self/status"):
     name, value = line.split(":", 1)
