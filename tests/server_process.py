@@ -18,6 +18,9 @@ SERVICES = Path(__file__).parent.parent / "services"
 # The interpreter that serves; the images' own, say.
 PYTHON = os.environ.get("SERVER_PYTHON", sys.executable)
 
+# The main thread, and the one that waits for signals.
+THREADS_AT_REST = 2
+
 # Long enough for a busy machine; what works ends far sooner.
 PATIENCE_S = 20.0
 
@@ -46,10 +49,17 @@ class ServerProcess:
         *flags: str,
         env: dict[str, str] | None = None,
         before: Callable[[], None] | None = None,
+        admin: bool = False,
+        program: str | None = None,
     ) -> None:
+        # The admin port cannot be 0, which means none; so one that was free a moment ago.
+        self.admin_port = free_port() if admin else 0
         self.lines: list[dict[str, Any]] = []
         self.process = subprocess.Popen(
-            [PYTHON, "-m", service, "--port", "0", *flags],
+            [
+                *([PYTHON, program] if program else [PYTHON, "-m", service]),
+                *["--port", "0", "--admin-port", str(self.admin_port), *flags],
+            ],
             env=environment(**(env or {})),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -82,6 +92,29 @@ class ServerProcess:
     def connect(self, host: str = "127.0.0.1", timeout: float = PATIENCE_S) -> socket.socket:
         """A connected caller."""
         return socket.create_connection((host, self.port), timeout)
+
+    def __enter__(self) -> "ServerProcess":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.end()
+
+    def connect_admin(self) -> socket.socket:
+        """A client of the admin port."""
+        return socket.create_connection(("127.0.0.1", self.admin_port), PATIENCE_S)
+
+    def ask_admin(self, path: str) -> tuple[int, str]:
+        """Status and body of a page of the admin port."""
+        with self.connect_admin() as asking:
+            asking.sendall(f"GET {path} HTTP/1.0\r\n\r\n".encode())
+            head, _, body = receive_all(asking).decode().partition("\r\n\r\n")
+        return int(head.split()[1]), body
+
+    def metrics(self) -> str:
+        """The text of /metrics."""
+        status, text = self.ask_admin("/metrics")
+        assert status == 200
+        return text
 
     def send(self, number: int = signal.SIGTERM) -> None:
         """Send the process a signal."""
@@ -149,6 +182,12 @@ class ServerProcess:
 
 
 Serve = Callable[..., ServerProcess]  # what the fixture `serve` gives: called like the class
+
+
+def free_port() -> int:
+    """A port that nobody listened on a moment ago."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
 
 
 def listening_port(pid: int) -> int:

@@ -1,17 +1,47 @@
-"""The daytime line, RFC 867 section "Daytime Syntax": from an instant to bytes."""
+"""The daytime line, RFC 867 section "Daytime Syntax": from an aware time to bytes.
 
+The RFC has no fixed syntax, but asks for one line of printable ASCII.
+"""
+
+from collections.abc import Callable
 from datetime import datetime
 
 # Names are spelled out because strftime would take them from the locale.
-WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+MONTHS = (
+    *("January", "February", "March", "April", "May", "June"),
+    *("July", "August", "September", "October", "November", "December"),
+)
 
 
-def daytime_line(now: datetime) -> bytes:
-    """The classic Unix form of an aware time, `Sun Aug 29 17:25:19 EST 2010` and CRLF.
+def unix_form(now: datetime) -> str:
+    """The classic form of Unix, `Sun Aug 29 17:25:19 EST 2010`, a day below 10 after a space."""
+    weekday, month = WEEKDAYS[now.weekday()][:3], MONTHS[now.month - 1][:3]
+    return f"{weekday} {month} {now.day:2} {_clock(now)} {now.tzname()} {now.year:04}"
 
-    RFC 867 has no fixed syntax, but asks for one line of printable ASCII.
-    """
-    day = f"{WEEKDAYS[now.weekday()]} {MONTHS[now.month - 1]} {now.day:2}"
-    time = f"{now.hour:02}:{now.minute:02}:{now.second:02}"
-    return f"{day} {time} {now.tzname()} {now.year:04}\r\n".encode("ascii")
+
+def rfc867_form(now: datetime) -> str:
+    """The first form that RFC 867 shows, `Sunday, August 29, 2010 17:25:19-EST`."""
+    date = f"{WEEKDAYS[now.weekday()]}, {MONTHS[now.month - 1]} {now.day}, {now.year:04}"
+    return f"{date} {_clock(now)}-{now.tzname()}"
+
+
+def iso_form(now: datetime) -> str:
+    """The form of RFC 3339, `2010-08-29T17:25:19-05:00`."""
+    return now.isoformat(timespec="seconds")
+
+
+FORMS: dict[str, Callable[[datetime], str]] = {
+    "unix": unix_form,
+    "rfc867": rfc867_form,
+    "iso": iso_form,
+}
+
+
+def daytime_line(time: str, identity: str = "") -> bytes:
+    """The line that is sent: a time, perhaps a token for who tells it, and CRLF."""
+    return (f"{time} {identity}" if identity else time).encode("ascii") + b"\r\n"
+
+
+def _clock(now: datetime) -> str:
+    return f"{now.hour:02}:{now.minute:02}:{now.second:02}"

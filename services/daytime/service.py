@@ -1,16 +1,16 @@
-"""Daytime over TCP (RFC 867): send the time on accept, throw input away, close."""
+"""Daytime (RFC 867): send the time on accept, throw input away, close."""
 
 from datetime import datetime
 from socket import SHUT_WR, socket
 
-from daytime.protocol import daytime_line
+from daytime.protocol import FORMS, daytime_line
 from daytime.settings import DaytimeSettings
 from runtime.blocking import BlockingConnection
 from runtime.connection import LINGER_S, Accepted, Ending
 from runtime.conversation import Conversation, Watch
 
 # Longer than any line of ours, so that the check need not trust who answers.
-MAX_LINE_BYTES = 128
+MAX_LINE_BYTES = 256
 
 
 class Daytime:
@@ -21,10 +21,12 @@ class Daytime:
 
     def __init__(self, settings: DaytimeSettings) -> None:
         self._timezone = settings.timezone
+        self._form = FORMS[settings.format]
+        self._identity = settings.identity
 
     def line(self) -> bytes:
-        """The time now."""
-        return daytime_line(datetime.now(self._timezone))
+        """The time now, and who tells it."""
+        return daytime_line(self._form(datetime.now(self._timezone)), self._identity)
 
     def handle(self, connection: BlockingConnection) -> None:
         """Serve one caller, blocking."""
@@ -34,6 +36,10 @@ class Daytime:
     def conversation(self, accepted: Accepted, watch: Watch) -> Conversation:
         """Serve one caller of the evented model."""
         return Answer(accepted, watch, self.line())
+
+    def answer(self, datagram: bytes) -> bytes:
+        """Any datagram is answered with the time, whatever is in it."""
+        return self.line()
 
     def check(self, connected: socket) -> bool:
         """Whether one line of ASCII comes, and then the end."""

@@ -7,7 +7,7 @@ from runtime.lifecycle import Stop
 
 def main() -> int:
     """Serve until told to stop; the exit status."""
-    stop = Stop()  # before the slower imports, so that no signal is missed
+    stop = Stop.on_signals()  # before the slower imports, so that no signal is missed
     from echo.service import Echo
     from echo.settings import EchoSettings
     from runtime.server import run

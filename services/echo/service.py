@@ -1,4 +1,4 @@
-"""Echo over TCP (RFC 862): send back whatever comes, until the caller has closed its side."""
+"""Echo (RFC 862): send back whatever comes, until the caller has closed its side."""
 
 import os
 import sys
@@ -37,6 +37,10 @@ class Echo:
     def conversation(self, accepted: Accepted, watch: Watch) -> Conversation:
         """Serve one caller of the evented model."""
         return Exchange(accepted, watch, self.idle_timeout)
+
+    def answer(self, datagram: bytes) -> bytes:
+        """A datagram goes back as it came, an empty one too."""
+        return datagram
 
     def check(self, connected: socket) -> bool:
         """Whether what is sent comes back, and then the end."""

@@ -2,14 +2,8 @@
 
 from collections.abc import Mapping
 
-from runtime.settings import (
-    BadSetting,
-    Settings,
-    port_number,
-    seconds_or_never,
-    setting,
-    switch,
-)
+from runtime.parsers import seconds_or_never, switch
+from runtime.settings import BadSetting, Settings, port_number, setting
 
 
 class EchoSettings(Settings):

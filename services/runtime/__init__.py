@@ -1,16 +1,20 @@
 """What both services share. Read it in this order:
 
-server        settings -> listener -> model -> exit status
+server        settings -> sockets -> model -> exit status
 iterative     one caller at a time
 threaded      a thread for each caller
 evented       one epoll loop for all callers
 blocking      the connection that iterative and threaded hand to a service
 conversation  the connection that evented hands to a service
 connection    what every model keeps of a caller, and how a caller can end
+service       what a service brings to a model
 listening     opening the listener, taking callers off its queue
+datagrams     the UDP side; guard: whom not to answer there
 lifecycle     SIGTERM and SIGINT
-settings      flags and environment, parsed once
+settings      flags and environment, parsed once; parsers: text to value
 logs          a line for each finished connection
+tally         what is counted; metrics: the same as text for Prometheus
+admin         the HTTP port for probes and metrics; heartbeat: whether the loop turns
 """
 
 __version__ = "0.1.0"

@@ -4,6 +4,7 @@ To the service it is a blocking socket. Beneath, every wait also ends with the s
 timeout and with the drain deadline, which is why the socket itself does not block.
 """
 
+import math
 import select
 import time
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from socket import SHUT_RD, SHUT_WR
 
 from runtime.connection import LINGER_S, Accepted, Connection, Ending
 from runtime.listening import EXHAUSTED, EXHAUSTED_PAUSE_S, accept, accept_queued
-from runtime.service import Server
+from runtime.service import BlockingService, Server
 
 DISCARD_BYTES = 64 * 1024
 
@@ -28,17 +29,23 @@ class Ended(Exception):
 class BlockingConnection(Connection):
     """A caller that a service talks to with plain receive and send."""
 
-    __slots__ = ("_idle_timeout", "_stop", "lingering")
+    __slots__ = ("_idle_timeout", "_stop", "lingering", "on_lingering")
 
-    def __init__(self, accepted: Accepted, server: Server) -> None:
+    def __init__(self, accepted: Accepted, server: Server[BlockingService]) -> None:
         super().__init__(accepted)
         self._stop = server.stop
         self._idle_timeout = server.service.idle_timeout
-        self.lingering = False
+        self.lingering = False  # whole answer sent, so it may make room for a new caller
+        self.on_lingering: Callable[[], None] = lambda: None
+        server.tally.opened(self)
 
-    def receive_into(self, buffer: memoryview) -> int:
-        """Receive at least a byte; the number received, 0 once the caller has closed."""
-        size = self._receive_into(buffer, time.monotonic() + self._idle_timeout, Ending.IDLE)
+    def receive_into(self, buffer: memoryview, due: float = math.inf) -> int:
+        """Receive at least a byte; the number received, 0 once the caller has closed.
+
+        `due` is a time, in monotonic seconds, beyond which not to wait for it.
+        """
+        due = min(due, time.monotonic() + self._idle_timeout)
+        size = self._receive_into(buffer, due, Ending.IDLE)
         self.received += size
         return size
 
@@ -60,6 +67,7 @@ class BlockingConnection(Connection):
         due = time.monotonic() + LINGER_S
         discarded = memoryview(bytearray(DISCARD_BYTES))
         self.lingering = True
+        self.on_lingering()
         while size := self._receive_into(discarded, due, Ending.LINGERED):
             self.received += size
             if not self.lingering:
@@ -70,7 +78,7 @@ class BlockingConnection(Connection):
     def let_go(self) -> None:
         """Have another thread's wait for the caller's close end now."""
         self.lingering = False
-        with suppress(OSError):  # it has closed by itself meanwhile
+        with suppress(OSError):  # reset by the caller meanwhile
             self.socket.shutdown(SHUT_RD)
 
     def _receive_into(self, buffer: memoryview, due: float, late: Ending) -> int:
@@ -87,34 +95,33 @@ class BlockingConnection(Connection):
                     return call()
 
 
-def converse(server: Server, connection: BlockingConnection) -> None:
+def converse(server: Server[BlockingService], connection: BlockingConnection) -> None:
     """Serve one caller to its end: one ending, one log line, nothing raised."""
-    with connection.socket:
-        try:
-            server.service.handle(connection)
-            ending = Ending.DONE
-        except Ended as ended:
-            ending = ended.ending
-        except OSError as error:
-            ending = Ending.of(error)
-    server.log.ended(connection, ending)
+    try:
+        server.service.handle(connection)
+        ending = Ending.DONE
+    except Ended as ended:
+        ending = ended.ending
+    except OSError as error:
+        ending = Ending.of(error)
+    server.ended(connection, ending)
 
 
-def next_caller(server: Server) -> BlockingConnection | None:
+def next_caller(server: Server[BlockingService]) -> BlockingConnection | None:
     """Accept one caller; None if there is nobody, or no means for one (after a pause)."""
     try:
         accepted = accept(server.listener)
     except OSError as error:
         if error.errno not in EXHAUSTED:
             raise
-        server.log.seldom("warning", "accept failed", error=error.strerror)
+        server.accept_failed(error)
         server.stop.wait({}, time.monotonic() + EXHAUSTED_PAUSE_S)
         return None
     return accepted and BlockingConnection(accepted, server)
 
 
-def last_callers(server: Server, room: int) -> list[BlockingConnection]:
-    """Accept whoever waits, at most `room` callers, and close the listener."""
+def last_callers(server: Server[BlockingService]) -> list[BlockingConnection]:
+    """Accept whoever waits, as far as there is room, and close the listener."""
     with server.listener:
-        queued = accept_queued(server.listener, room)
+        queued = accept_queued(server.listener, server.room())
         return [BlockingConnection(accepted, server) for accepted in queued]

@@ -10,7 +10,7 @@ import time
 from runtime.connection import Accepted, Ending
 from runtime.conversation import READABLE, Conversation
 from runtime.listening import EXHAUSTED, accept, accept_queued
-from runtime.service import Server
+from runtime.service import Server, Service
 
 # How often deadlines are looked at: it costs a millisecond with 10,000 callers.
 SWEEP_S = 0.25
@@ -19,7 +19,7 @@ SWEEP_S = 0.25
 ACCEPT_BATCH = 64
 
 
-def serve(server: Server) -> None:
+def serve(server: Server[Service]) -> None:
     """Serve until the stop is requested, then finish with the callers there are."""
     with select.epoll() as epoll:
         Loop(server, epoll).run()
@@ -28,10 +28,10 @@ def serve(server: Server) -> None:
 class Loop:
     """The callers by descriptor, in the order of arrival, and the turns that they get."""
 
-    def __init__(self, server: Server, epoll: select.epoll) -> None:
+    def __init__(self, server: Server[Service], epoll: select.epoll) -> None:
         self._server = server
         self._epoll = epoll
-        self._conversations: dict[int, Conversation] = {}
+        self._conversations: dict[int, Conversation] = server.tally.open
         self._accepting = False
         self._draining = False
         self._now = time.monotonic()
@@ -39,30 +39,43 @@ class Loop:
 
     def run(self) -> None:
         """Give turns until the stop is requested and all callers have ended."""
-        listener, stop = self._server.listener.fileno(), self._server.stop.fileno()
-        conversations = self._conversations
-        self._epoll.register(stop, READABLE)
+        self._epoll.register(self._server.stop, READABLE)
+        if self._server.datagrams:
+            for descriptor in self._server.datagrams.sockets:
+                self._epoll.register(descriptor, READABLE)
         self._resume_accepting()
-        while conversations or not self._draining:
+        while self._conversations or not self._draining:
             events = self._epoll.poll(self._timeout())
-            self._now = now = time.monotonic()
-            for descriptor, _ in events:
-                conversation = conversations.get(descriptor)
-                if conversation:
-                    try:
-                        ending = conversation.turn(now)
-                    except BlockingIOError:
-                        continue
-                    except OSError as error:
-                        ending = Ending.of(error)
-                    if ending:
-                        self._end(conversation, ending)
-                elif descriptor == listener and self._accepting:
-                    self._accept_waiting()
-                elif descriptor == stop:
-                    self._drain()
-            if now >= self._next_sweep:
-                self._sweep()
+            with self._server.heartbeat:
+                self._now = time.monotonic()
+                self._give_turns(events)
+                if self._now >= self._next_sweep:
+                    self._sweep()
+
+    def _give_turns(self, events: list[tuple[int, int]]) -> None:
+        conversations, now = self._conversations, self._now
+        for descriptor, _ in events:
+            conversation = conversations.get(descriptor)
+            if conversation:
+                try:
+                    ending = conversation.turn(now)
+                except BlockingIOError:
+                    continue
+                except OSError as error:
+                    ending = Ending.of(error)
+                if ending:
+                    self._end(conversation, ending)
+            else:
+                self._other_turn(descriptor)
+
+    def _other_turn(self, descriptor: int) -> None:
+        """Do what a descriptor is ready for that is no caller's; it may have been one's."""
+        if descriptor == self._server.listener.fileno() and self._accepting:
+            self._accept_waiting()
+        elif self._server.datagrams and descriptor in self._server.datagrams.sockets:
+            self._server.datagrams.turn(descriptor)
+        elif descriptor == self._server.stop.fileno():
+            self._drain()
 
     def _timeout(self) -> float | None:
         """Seconds until the next sweep; None when nothing can be late."""
@@ -73,8 +86,8 @@ class Loop:
     def _accept_waiting(self) -> None:
         """Take callers off the queue; stop accepting where there is no room or no means."""
         for _ in range(ACCEPT_BATCH):
-            lingering = None if self._room() > 0 else self._oldest_lingering()
-            if self._room() <= 0 and not lingering:
+            lingering = None if self._server.room() > 0 else self._oldest_lingering()
+            if self._server.room() <= 0 and not lingering:
                 self._pause_accepting()
                 return
             try:
@@ -82,7 +95,7 @@ class Loop:
             except OSError as error:
                 if error.errno not in EXHAUSTED:
                     raise
-                self._server.log.seldom("warning", "accept failed", error=error.strerror)
+                self._server.accept_failed(error)
                 self._pause_accepting()
                 return
             if accepted is None:
@@ -93,7 +106,7 @@ class Loop:
 
     def _begin(self, accepted: Accepted) -> None:
         conversation = self._server.service.conversation(accepted, self._epoll.modify)
-        self._conversations[conversation.socket.fileno()] = conversation
+        self._server.tally.opened(conversation)
         self._epoll.register(conversation.socket, READABLE)
         try:
             conversation.begin(self._now)
@@ -101,9 +114,7 @@ class Loop:
             self._end(conversation, Ending.of(error))
 
     def _end(self, conversation: Conversation, ending: Ending) -> None:
-        del self._conversations[conversation.socket.fileno()]
-        conversation.socket.close()  # which takes it out of the epoll set too
-        self._server.log.ended(conversation, ending)
+        self._server.ended(conversation, ending)  # its close takes it out of the epoll set too
         if not self._accepting:
             self._resume_accepting()
 
@@ -120,16 +131,13 @@ class Loop:
     def _drain(self) -> None:
         """Accept whoever waits and close the listener; the loop ends with the last caller."""
         self._draining = True
-        self._server.stop.request()
-        self._epoll.unregister(self._server.stop.fileno())
+        self._epoll.unregister(self._server.stop)
         self._pause_accepting()
+        if self._server.datagrams:
+            self._server.datagrams.finish()
         with self._server.listener as listener:
-            for accepted in accept_queued(listener, self._room()):
+            for accepted in accept_queued(listener, self._server.room()):
                 self._begin(accepted)
-
-    def _room(self) -> int:
-        """How many more callers the connection cap allows."""
-        return self._server.max_connections - len(self._conversations)
 
     def _oldest_lingering(self) -> Conversation | None:
         return next((each for each in self._conversations.values() if each.lingering), None)

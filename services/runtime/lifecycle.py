@@ -1,34 +1,41 @@
-"""SIGTERM and SIGINT: the first asks the server to finish, the second ends it at once.
-
-This module imports little, since its handlers are set before anything else: as process 1 of
-a container, a signal that comes before its handler is discarded by the kernel.
-"""
+"""The request to stop, and the signals that make it: the first asks, the second ends at once."""
 
 import math
 import os
 import select
 import signal
+import threading
 import time
-from types import FrameType
+
+SIGNALS = {signal.SIGTERM, signal.SIGINT}
 
 
 class Stop:
     """The request to stop, as something that every thread can wait for.
 
-    Its descriptor turns readable with the first signal and stays so, because nobody reads
-    it: one request wakes all threads, and none can miss it.
+    Its descriptor turns readable with the request and stays so, because nobody reads it: one
+    request wakes all threads, and none can miss it.
     """
 
     def __init__(self) -> None:
-        self.drain_timeout = 0.0
+        self.drain_delay = 0.0  # seconds from the first signal to the request
+        self.drain_timeout = 0.0  # seconds from the request to the deadline
+        self.signalled = False
         self._requested_at = math.inf
-        self._signalled = False
-        self._reader, writer = os.pipe()
-        os.set_blocking(writer, False)
-        # Written by the C-level handler, so a signal between a check and a wait is not lost.
-        signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
-        signal.signal(signal.SIGTERM, self._on_signal)
-        signal.signal(signal.SIGINT, self._on_signal)
+        self._reader, self._writer = os.pipe()
+
+    @classmethod
+    def on_signals(cls) -> "Stop":
+        """A stop that SIGTERM and SIGINT request. Call it in the main thread, before all else.
+
+        The signals are blocked, and a thread waits for them. So none is lost from here on, not
+        even as process 1 of a container, where the kernel discards a signal that is neither
+        handled nor blocked; and no system call is ever interrupted by one.
+        """
+        stop = cls()
+        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+        threading.Thread(target=stop._obey_signals, daemon=True).start()
+        return stop
 
     def fileno(self) -> int:
         """The descriptor that is readable once the stop is requested."""
@@ -36,18 +43,13 @@ class Stop:
 
     @property
     def requested(self) -> bool:
-        """Whether a signal has come."""
+        """Whether to accept nobody any more."""
         return self._requested_at < math.inf
 
     @property
     def deadline(self) -> float:
         """When open connections must have ended, monotonic seconds; infinite until requested."""
         return self._requested_at + self.drain_timeout
-
-    def request(self) -> None:
-        """Note that the stop is requested; what comes later changes nothing."""
-        if not self.requested:
-            self._requested_at = time.monotonic()
 
     def wait(self, events: dict[int, int], until: float = math.inf) -> set[int]:
         """Wait for poll events (descriptor: mask); the ready descriptors.
@@ -61,15 +63,18 @@ class Stop:
         if not self.requested:
             poll.register(self._reader, select.POLLIN)
         timeout = until - time.monotonic()
-        ready = {fd for fd, _ in poll.poll(None if timeout == math.inf else max(0, timeout * 1000))}
-        if self._reader in ready:
-            # A thread may see the descriptor before the main thread has run the handler.
-            self.request()
-            ready.remove(self._reader)
-        return ready
+        ready = poll.poll(None if timeout == math.inf else max(0.0, timeout * 1000))
+        return {descriptor for descriptor, _ in ready} - {self._reader}
 
-    def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
-        if self._signalled:
-            os._exit(1)
-        self._signalled = True
-        self.request()
+    def _obey_signals(self) -> None:
+        signal.sigwait(SIGNALS)
+        self.signalled = True
+        delay = threading.Timer(self.drain_delay, self._request)
+        delay.daemon = True
+        delay.start()
+        signal.sigwait(SIGNALS)
+        os._exit(1)
+
+    def _request(self) -> None:
+        self._requested_at = time.monotonic()
+        os.write(self._writer, b".")

@@ -7,20 +7,30 @@ import sys
 from collections.abc import Callable
 from importlib import import_module
 from socket import AF_INET, AF_INET6, socket
+from threading import Thread
 from typing import TypeVar
 
-from runtime import __version__
+from runtime import __version__, threaded
+from runtime.admin import MAX_CONNECTIONS as ADMIN_CONNECTIONS
+from runtime.admin import Admin, is_ready
+from runtime.datagrams import Datagrams, open_sockets
+from runtime.heartbeat import Heartbeat
 from runtime.lifecycle import Stop
 from runtime.listening import address_text, open_listener, sockaddr
 from runtime.logs import Log, Sink
+from runtime.metrics import metrics_text
 from runtime.service import Server, Service
 from runtime.settings import BadSetting, Settings, parse
+from runtime.tally import Tally
 
 # Descriptors that are not callers: standard streams, listener, epoll, pipes, and what a
 # library opens for a moment.
 RESERVED_DESCRIPTORS = 32
 
 CHECK_TIMEOUT_S = 2.0
+
+# How often to look for a port that is free for TCP and UDP, where the system may choose.
+PORT_TRIES = 20
 
 # The setting that an error of bind speaks of; it is the port otherwise.
 _CULPRIT = {
@@ -51,32 +61,69 @@ def run(name: str, kind: type[S], make_service: Callable[[S], Service], stop: St
 
 
 def _serve(service: Service, settings: Settings, stop: Stop) -> int:
-    stop.drain_timeout = settings.drain_timeout
+    stop.drain_delay, stop.drain_timeout = settings.drain_delay, settings.drain_timeout
     cap = _connection_cap(settings.max_connections)
-    text = sys.stdout is not None and sys.stdout.isatty()
-    log = Log(service.name, settings.log_level, Sink.of(sys.stdout), text=text)
-    listener = _listener(settings)
-    log.write(
-        "info",
-        "ready",
-        address=address_text(listener.getsockname()),
-        model=settings.model,
-        max_connections=cap,
-        version=__version__,
-    )
+    sink, text = Sink.of(sys.stdout), sys.stdout is not None and sys.stdout.isatty()
+    log = Log(service.name, settings.log_level, sink, text=text)
+    tally = Tally()
+    listener, sockets = _open_service_port(settings)
+    datagrams = Datagrams(sockets, service, settings.udp_rate, tally) if sockets else None
+    server = Server(listener, service, stop, log, tally, Heartbeat(), cap, datagrams)
+    ready: dict[str, object] = {"address": address_text(listener.getsockname())}
+    if settings.admin_port:
+        quiet = Log(service.name, "warning", sink, text=text)
+        ready["admin"] = _serve_admin(settings, server, quiet)
+    ready |= {"udp": settings.udp, "model": settings.model, "max_connections": cap}
+    log.write("info", "ready", **ready, version=__version__)
+    if datagrams and settings.model != "evented":
+        Thread(target=datagrams.serve, args=[stop], daemon=True).start()
     # Only the model that is asked for, so that a system without epoll never meets its module.
-    import_module(f"runtime.{settings.model}").serve(Server(listener, service, stop, log, cap))
+    import_module(f"runtime.{settings.model}").serve(server)
     log.write("info", "stopped")
     return 0
 
 
-def _listener(settings: Settings) -> socket:
+def _serve_admin(settings: Settings, server: Server[Service], log: Log) -> str:
+    """Start the admin port in a thread that ends with the process; its address."""
+    stop, name = server.stop, server.service.name
+    service = Admin(
+        server.heartbeat.is_alive,
+        lambda: not stop.signalled,
+        lambda: metrics_text(server.tally, name, settings.model),
+    )
+    listener = _listener(settings, "admin_port")
+    admin = Server(listener, service, Stop(), log, Tally(), Heartbeat(), ADMIN_CONNECTIONS)
+    Thread(target=threaded.serve, args=[admin], daemon=True).start()
+    return address_text(listener.getsockname())
+
+
+def _open_service_port(settings: Settings) -> tuple[socket, list[socket]]:
+    """The listener, and UDP sockets with the same port number if they are asked for."""
+    for _ in range(PORT_TRIES):
+        listener = _listener(settings, "port")
+        if not settings.udp:
+            return listener, []
+        port = listener.getsockname()[1]
+        try:
+            return listener, open_sockets(settings.host, port, settings.family)
+        except OSError as error:
+            listener.close()
+            if settings.port or error.errno != errno.EADDRINUSE:
+                raise _cannot_bind(settings, "port", error) from None
+    raise CannotStart("--port 0: found none that is free for both TCP and UDP")
+
+
+def _listener(settings: Settings, port: str) -> socket:
     try:
-        return open_listener(settings.host, settings.port, settings.family)
+        return open_listener(settings.host, getattr(settings, port), settings.family)
     except OSError as error:
-        name = _CULPRIT.get(error.errno, "port")
-        reason = (error.strerror or str(error)).lower()
-        raise CannotStart(f"--{name} {getattr(settings, name)}: {reason}") from None
+        raise _cannot_bind(settings, port, error) from None
+
+
+def _cannot_bind(settings: Settings, port: str, error: OSError) -> CannotStart:
+    name = _CULPRIT.get(error.errno, port)
+    reason = (error.strerror or str(error)).lower()
+    return CannotStart(f"--{name.replace('_', '-')} {getattr(settings, name)}: {reason}")
 
 
 def _connection_cap(asked: int) -> int:
@@ -89,17 +136,20 @@ def _connection_cap(asked: int) -> int:
 
 
 def _check(service: Service, settings: Settings) -> int:
-    """One round trip to the port that a server with these settings listens on."""
+    """Ask the server that runs with these settings: its admin port, else the service itself."""
     host = {"": "", "0.0.0.0": "", "::": "::1"}.get(settings.host, settings.host)
     host = host or ("::1" if settings.family == "6" else "127.0.0.1")
-    if settings.port == 0:
+    port, ask = (settings.port, service.check)
+    if settings.admin_port:
+        port, ask = (settings.admin_port, is_ready)
+    if port == 0:
         raise BadSetting("--port 0: cannot be checked, since the system chose another")
     try:
         with socket(AF_INET6 if ":" in host else AF_INET) as connected:
             connected.settimeout(CHECK_TIMEOUT_S)
-            connected.connect(sockaddr(host, settings.port))
-            if service.check(connected):
+            connected.connect(sockaddr(host, port))
+            if ask(connected):
                 return 0
-            raise CannotStart("check: wrong answer")
+            raise CannotStart(f"check: {address_text((host, port))}: wrong answer")
     except OSError as error:
-        raise CannotStart(f"check: {address_text((host, settings.port))}: {error}") from None
+        raise CannotStart(f"check: {address_text((host, port))}: {error}") from None

@@ -2,39 +2,71 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from errno import errorcode
+from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from socket import socket
 
     from runtime.blocking import BlockingConnection
-    from runtime.connection import Accepted
+    from runtime.connection import Accepted, Connection, Ending
     from runtime.conversation import Conversation, Watch
+    from runtime.datagrams import Datagrams
+    from runtime.heartbeat import Heartbeat
     from runtime.lifecycle import Stop
     from runtime.logs import Log
+    from runtime.tally import Tally
 
 
-class Service(Protocol):
-    """A protocol, told twice: as a blocking function and as a conversation in turns."""
+class BlockingService(Protocol):
+    """A protocol as a function that talks to one caller; all that the blocking models need."""
 
     name: str
     idle_timeout: float  # seconds without progress after which a caller is let go; may be inf
 
     def handle(self, connection: BlockingConnection) -> None:
-        """Serve one caller from first byte to last, for the iterative and threaded models."""
+        """Serve one caller from first byte to last."""
+
+
+class Service(BlockingService, Protocol):
+    """The same protocol told for the evented model and for datagrams, too."""
 
     def conversation(self, accepted: Accepted, watch: Watch) -> Conversation:
-        """The same for one caller of the evented model, in turns that never wait."""
+        """Serve one caller in turns that never wait."""
+
+    def answer(self, datagram: bytes) -> bytes:
+        """The datagram that answers this one."""
 
     def check(self, connected: socket) -> bool:
         """One round trip over a connected socket with a timeout: was the answer right?"""
 
 
-class Server(NamedTuple):
+S_co = TypeVar("S_co", bound=BlockingService, covariant=True)
+
+
+class Server(NamedTuple, Generic[S_co]):
     """One listener and all it takes to serve its callers."""
 
     listener: socket
-    service: Service
+    service: S_co
     stop: Stop
     log: Log
+    tally: Tally
+    heartbeat: Heartbeat
     max_connections: int
+    datagrams: Datagrams | None = None
+
+    def room(self) -> int:
+        """How many more callers the connection cap allows."""
+        return self.max_connections - len(self.tally.open)
+
+    def ended(self, connection: Connection, ending: Ending) -> None:
+        """Count, close and log a connection."""
+        self.tally.ended(connection, ending)
+        connection.socket.close()
+        self.log.ended(connection, ending)
+
+    def accept_failed(self, error: OSError) -> None:
+        """Count and log that there was a caller but no means for one."""
+        self.tally.accept_errors[errorcode[error.errno or 0]] += 1
+        self.log.seldom("warning", "accept failed", error=error.strerror)

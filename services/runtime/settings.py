@@ -10,16 +10,15 @@ pod beside a Service called echo.
 
 import argparse
 import difflib
-import math
 import select
-import socket
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, NoReturn, TypeVar, cast
 
 from runtime.logs import LEVELS
+from runtime.parsers import address, seconds, switch, text_of, whole
 
 PREFIX = "SERVE_"
-DAY_S = 86_400
 
 T = TypeVar("T")
 
@@ -41,61 +40,6 @@ class Setting(NamedTuple):
 def setting(default: T, parse: Callable[[str], T], help: str, *, fallback: str | None = None) -> T:
     """A row, typed as the value it becomes: an instance holds values where the class has rows."""
     return cast(T, Setting(default, parse, help, fallback, isinstance(default, bool)))
-
-
-def text_of(*words: str) -> Callable[[str], str]:
-    """A parser that takes one of these words."""
-
-    def parse(text: str) -> str:
-        if text not in words:
-            raise ValueError(f"is none of {', '.join(words)}")
-        return text
-
-    return parse
-
-
-def whole(low: int, high: int) -> Callable[[str], int]:
-    """A parser of whole numbers within bounds, ASCII digits only: int() alone takes `1_2`."""
-
-    def parse(text: str) -> int:
-        digits = text.isascii() and text.isdecimal() and len(text) < 10
-        if not (digits and low <= int(text) <= high):
-            raise ValueError(f"is not a whole number from {low} to {high}")
-        return int(text)
-
-    return parse
-
-
-def seconds(text: str) -> float:
-    """A duration in plain seconds, `1.5` say, of a day at most."""
-    digits = text.replace(".", "", 1)
-    if not (digits.isascii() and digits.isdecimal() and float(text) <= DAY_S):
-        raise ValueError(f"is not a number of seconds from 0 to {DAY_S}")
-    return float(text)
-
-
-def seconds_or_never(text: str) -> float:
-    """The same, but 0 means that it never comes: infinity."""
-    return seconds(text) or math.inf
-
-
-def switch(text: str) -> bool:
-    """On or off, as environment variables say it."""
-    if text not in ("0", "1"):
-        raise ValueError("is neither 1 nor 0")
-    return text == "1"
-
-
-def address(text: str) -> str:
-    """An IPv4 or IPv6 address, with a zone id (RFC 4007) if need be; or nothing."""
-    host, _, zone = text.partition("%")
-    for family in [socket.AF_INET6] if zone else [socket.AF_INET6, socket.AF_INET]:
-        try:
-            socket.inet_pton(family, host or "::")
-            return text
-        except (OSError, ValueError):
-            pass
-    raise ValueError("is not an IP address")
 
 
 def port_number(default: int) -> int:
@@ -120,6 +64,16 @@ class Settings:
     drain_timeout = setting(
         10.0, seconds, "seconds that open connections may take to finish after SIGTERM"
     )
+    drain_delay = setting(
+        0.0, seconds, "seconds to go on accepting after SIGTERM, while /readyz says 503"
+    )
+    udp = setting(False, switch, "answer datagrams too")
+    udp_rate = setting(
+        1000,
+        whole(0, 1_000_000),
+        "datagrams a second from one source, and ten times that in all; 0 any",
+    )
+    admin_port = setting(0, whole(0, 65535), "port of /livez, /readyz and /metrics; 0 is none")
     log_level = setting("info", text_of(*LEVELS), "the least level that is logged")
 
     def __init__(self, values: Mapping[str, object]) -> None:
@@ -128,6 +82,10 @@ class Settings:
             raise BadSetting("--model evented: this system has no epoll")
         if self.host and self.family != "any" and (":" in self.host) != (self.family == "6"):
             raise BadSetting(f"--host {self.host}: is not an IPv{self.family} address")
+        if self.udp and sys.platform != "linux":
+            raise BadSetting("--udp: needs Linux, to answer from the address that was asked")
+        if self.admin_port == self.port != 0:
+            raise BadSetting(f"--admin-port {self.admin_port}: is the port of the service")
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"settings are immutable: {name}")

@@ -1,7 +1,7 @@
 """A thread for each caller: nobody waits for anybody, and every caller costs a stack.
 
 The main thread accepts. A caller's thread does what the iterative model does, and wakes the
-main thread when it is done, through a pipe, since a pipe can be polled beside the listener.
+main thread when there is room again, through a pipe, which can be polled beside the listener.
 """
 
 import math
@@ -12,7 +12,7 @@ import time
 from contextlib import suppress
 
 from runtime.blocking import BlockingConnection, converse, last_callers, next_caller
-from runtime.service import Server
+from runtime.service import BlockingService, Server
 
 # How soon to try again when the system gives no further thread (pids limit, memory).
 THREAD_RETRY_S = 0.1
@@ -21,55 +21,52 @@ THREAD_RETRY_S = 0.1
 JOIN_GRACE_S = 1.0
 
 
-def serve(server: Server) -> None:
+def serve(server: Server[BlockingService]) -> None:
     """Serve until the stop is requested, then finish with the callers there are."""
     callers = Callers(server)
     while not server.stop.requested:
         if callers.wait_for_next():
-            connection = next_caller(server)
+            with server.heartbeat:
+                connection = next_caller(server)
             if connection:
                 callers.start(connection)
-    for connection in last_callers(server, callers.room()):
+    for connection in last_callers(server):
         callers.start(connection)
     callers.join()
 
 
 class Callers:
-    """The open connections, a thread each; used by the main thread only, but for `_run`."""
+    """The threads of the open connections; for the main thread, but for `_run` and `_wake`."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Server[BlockingService]) -> None:
         self._server = server
-        self._open: dict[BlockingConnection, None] = {}  # in the order of arrival
-        self._lock = threading.Lock()
-        self._finished, self._finishing = os.pipe()
-        os.set_blocking(self._finishing, False)
-
-    def room(self) -> int:
-        """How many more callers the connection cap allows."""
-        return self._server.max_connections - len(self._open)
+        self._threads: set[threading.Thread] = set()
+        self._woken, self._waking = os.pipe()
+        os.set_blocking(self._waking, False)
 
     def wait_for_next(self) -> bool:
         """Wait until there is a caller and room for it; False if anything else woke us."""
         listener = self._server.listener.fileno()
-        if self.room() > 0:
+        if self._server.room() > 0:
             return listener in self._wait({listener: select.POLLIN})
-        lingering = self._oldest_lingering()
-        if not lingering:
+        if not self._lingering():
             self._wait({})
         elif listener in self._wait({listener: select.POLLIN}):
-            lingering.let_go()
+            self._let_go_oldest_lingering()
             self._wait({})
         return False
 
     def start(self, connection: BlockingConnection) -> None:
         """Give the connection a thread, as soon as there is one to be had."""
-        with self._lock:
-            self._open[connection] = None
+        connection.on_lingering = self._wake
         while time.monotonic() < self._server.stop.deadline:
+            thread = threading.Thread(target=self._run, args=[connection], daemon=True)
+            self._threads.add(thread)
             try:
-                threading.Thread(target=self._run, args=[connection], daemon=True).start()
+                thread.start()
                 return
             except RuntimeError as error:
+                self._threads.remove(thread)
                 self._server.log.seldom("warning", "thread not started", error=str(error))
                 self._wait({}, time.monotonic() + THREAD_RETRY_S)
         self._run(connection)  # past the deadline, so it is over at once
@@ -77,25 +74,34 @@ class Callers:
     def join(self) -> None:
         """Wait for all threads, which give up at the drain deadline."""
         until = self._server.stop.deadline + JOIN_GRACE_S
-        while self._open and time.monotonic() < until:
+        while self._threads and time.monotonic() < until:
             self._wait({}, until)
 
     def _run(self, connection: BlockingConnection) -> None:
         try:
             converse(self._server, connection)
         finally:
-            with self._lock:
-                del self._open[connection]
-            with suppress(BlockingIOError):  # full of wake-ups already
-                os.write(self._finishing, b".")
+            self._threads.discard(threading.current_thread())
+            self._wake()
 
-    def _oldest_lingering(self) -> BlockingConnection | None:
-        with self._lock:
-            return next((each for each in self._open if each.lingering), None)
+    def _wake(self) -> None:
+        with suppress(BlockingIOError):  # full of wake-ups already
+            os.write(self._waking, b".")
+
+    def _lingering(self) -> bool:
+        with self._server.tally.lock:
+            return any(each.lingering for each in self._server.tally.open.values())
+
+    def _let_go_oldest_lingering(self) -> None:
+        with self._server.tally.lock:  # which a thread takes before it closes its connection
+            for each in self._server.tally.open.values():
+                if each.lingering:
+                    each.let_go()
+                    return
 
     def _wait(self, events: dict[int, int], until: float = math.inf) -> set[int]:
-        """Wait for events, for the end of a thread, or for the stop."""
-        ready = self._server.stop.wait(events | {self._finished: select.POLLIN}, until)
-        if self._finished in ready:
-            os.read(self._finished, 4096)
+        """Wait for events, for a thread that wakes us, or for the stop."""
+        ready = self._server.stop.wait(events | {self._woken: select.POLLIN}, until)
+        if self._woken in ready:
+            os.read(self._woken, 4096)
         return ready

@@ -6,7 +6,14 @@ import threading
 
 import pytest
 
-from server_process import Serve, receive_all, receive_exactly, send_until_blocked, wait_until
+from server_process import (
+    THREADS_AT_REST,
+    Serve,
+    receive_all,
+    receive_exactly,
+    send_until_blocked,
+    wait_until,
+)
 
 MIB = 1 << 20
 
@@ -156,11 +163,14 @@ def test_descriptors_and_threads_return_to_their_baseline(serve: Serve, model: s
         caller.sendall(b"x")
         assert caller.recv(1) == b"x"
     server.connections(1)
-    wait_until(lambda: server.threads() == 1, "the first thread's end")
+    wait_until(lambda: server.threads() == THREADS_AT_REST, "the first thread's end")
     before = server.descriptors()
     for _ in range(50):
         with server.connect() as caller:
             caller.sendall(b"x")
             assert caller.recv(1) == b"x"
     server.connections(51)
-    wait_until(lambda: (server.descriptors(), server.threads()) == (before, 1), "the baseline")
+    wait_until(
+        lambda: (server.descriptors(), server.threads()) == (before, THREADS_AT_REST),
+        "the baseline",
+    )

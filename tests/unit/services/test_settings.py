@@ -1,6 +1,7 @@
 """The settings table: precedence, bounds, and nothing but BadSetting for bad text."""
 
 import math
+import os
 
 import pytest
 from hypothesis import given
@@ -77,6 +78,21 @@ def test_what_is_no_address(host: str) -> None:
     """A name is not looked up, and nothing else is taken for an address."""
     with pytest.raises(BadSetting):
         echo("--host", host)
+
+
+def test_the_identity_is_one_token() -> None:
+    """D5: printable ASCII without spaces, 64 characters at most; `auto` is the host's name."""
+    assert daytime("--identity", "web-1").identity == "web-1"
+    assert daytime("--identity", "auto").identity == os.uname().nodename
+    for bad in ("", "two words", "x" * 65, "é", "tab\t"):
+        with pytest.raises(BadSetting):
+            daytime("--identity", bad)
+
+
+def test_the_admin_port_is_not_the_services() -> None:
+    """Two listeners cannot share a port."""
+    with pytest.raises(BadSetting, match="--admin-port 1200"):
+        daytime("--admin-port", "1200")
 
 
 def test_settings_are_immutable() -> None:

@@ -1,0 +1,110 @@
+"""The admin port: HTTP for an orchestrator's probes and for Prometheus.
+
+It is a service like the other two, served by the threaded model in threads of its own: so it
+answers through a drain, and can tell when the serving loop no longer turns.
+"""
+
+import re
+import time
+from collections.abc import Callable
+from socket import socket
+from typing import NamedTuple
+
+from runtime.blocking import BlockingConnection
+from runtime.metrics import CONTENT_TYPE
+
+MAX_CONNECTIONS = 8
+MAX_HEAD_BYTES = 4096
+TIMEOUT_S = 5.0
+
+REQUEST_LINE = re.compile(rb"([A-Z]+) ([!-~]+) HTTP/1\.[0-9]\r?\n")
+END_OF_HEAD = re.compile(rb"\n\r?\n")
+TEXT = "text/plain; charset=utf-8"
+
+
+class Response(NamedTuple):
+    """A status line's end, a body, and the body's type."""
+
+    status: str
+    body: str
+    content_type: str = TEXT
+
+
+class Admin:
+    """Answers one request a connection (RFC 9112), and closes."""
+
+    name = "admin"
+    idle_timeout = TIMEOUT_S
+
+    def __init__(
+        self, is_alive: Callable[[], bool], is_ready: Callable[[], bool], metrics: Callable[[], str]
+    ) -> None:
+        self._pages: dict[str, Callable[[], Response]] = {
+            "/": lambda: Response("200 OK", "\n".join(self._pages) + "\n"),
+            "/livez": lambda: _state(is_alive()),
+            "/readyz": lambda: _state(is_alive() and is_ready()),
+            "/metrics": lambda: Response("200 OK", metrics(), CONTENT_TYPE),
+        }
+
+    def handle(self, connection: BlockingConnection) -> None:
+        """Read a head, and answer it."""
+        head = _read_head(connection)
+        if head:
+            connection.send_all(self.answer(head))
+            connection.close_in_stages()
+
+    def answer(self, head: bytes) -> bytes:
+        """The response to a request head, in bytes."""
+        request = REQUEST_LINE.match(head)
+        if not END_OF_HEAD.search(head):
+            response = Response("431 Request Header Fields Too Large", "head too large\n")
+        elif not request:
+            response = Response("400 Bad Request", "bad request\n")
+        else:
+            response = self._respond(*request.groups())
+        return _encoded(response, with_body=not head.startswith(b"HEAD "))
+
+    def _respond(self, method: bytes, target: bytes) -> Response:
+        page = self._pages.get(target.decode("ascii").partition("?")[0])
+        if not page:
+            return Response("404 Not Found", "not found\n")
+        if method not in (b"GET", b"HEAD"):
+            return Response("405 Method Not Allowed", "method not allowed\n")
+        return page()
+
+
+def is_ready(connected: socket) -> bool:
+    """Ask the admin port over a connected socket: may the server be sent callers?"""
+    connected.sendall(b"GET /readyz HTTP/1.0\r\n\r\n")
+    with connected.makefile("rb") as stream:
+        return b" 200 " in stream.readline(MAX_HEAD_BYTES)
+
+
+def _state(is_good: bool) -> Response:
+    return Response("200 OK", "ok\n") if is_good else Response("503 Service Unavailable", "no\n")
+
+
+def _read_head(connection: BlockingConnection) -> bytes:
+    """All up to the end of the head, or up to the most that a head may have; or nothing."""
+    due = time.monotonic() + TIMEOUT_S
+    head = bytearray()
+    while not END_OF_HEAD.search(head) and len(head) < MAX_HEAD_BYTES:
+        buffer = bytearray(MAX_HEAD_BYTES - len(head))
+        size = connection.receive_into(memoryview(buffer), due)
+        if not size:
+            return b""
+        head += buffer[:size]
+    return bytes(head)
+
+
+def _encoded(response: Response, *, with_body: bool) -> bytes:
+    fields = {
+        "Content-Type": response.content_type,
+        "Content-Length": len(response.body),  # of HEAD too (RFC 9110 section 9.3.2)
+        "Connection": "close",
+    }
+    if response.status.startswith("405"):
+        fields["Allow"] = "GET, HEAD"
+    lines = [f"HTTP/1.1 {response.status}", *(f"{name}: {fields[name]}" for name in fields)]
+    head = "\r\n".join(lines) + "\r\n\r\n"
+    return (head + (response.body if with_body else "")).encode("ascii")

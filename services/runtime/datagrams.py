@@ -1,0 +1,163 @@
+"""The UDP side of a service: one datagram in, one datagram out, or a counted drop.
+
+What cannot be sent at once is dropped and never kept, so a flood costs no memory.
+"""
+
+import errno
+import select
+import socket
+import struct
+import time
+from socket import (
+    AF_INET,
+    AF_INET6,
+    IPPROTO_IP,
+    IPPROTO_IPV6,
+    IPV6_PKTINFO,
+    IPV6_RECVPKTINFO,
+    IPV6_V6ONLY,
+    SOCK_DGRAM,
+)
+from typing import Any
+
+from runtime.guard import Buckets, source_refusal
+from runtime.lifecycle import Stop
+from runtime.listening import sockaddr
+from runtime.service import Service
+from runtime.tally import Tally
+
+# Linux's number; Python has a name for it since 3.14.
+IP_PKTINFO = 8
+
+# The kernel was built without IPv6, or it was turned off.
+NO_IPV6 = {errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL}
+
+# A datagram of IPv4 has at most 65,507 bytes of data, one of IPv6 20 more.
+MAX_DATAGRAM_BYTES = 65_535
+PACKET_INFO_BYTES = socket.CMSG_SPACE(20)  # struct in6_pktinfo; in_pktinfo is smaller
+
+# Datagrams answered in one turn, so that a flood leaves turns to TCP callers.
+BATCH = 16
+
+# The receive buffer holds 212,992 bytes unless somebody changed net.core.rmem_default.
+MOST_QUEUED = 1000
+
+
+class NotUnicast(Exception):
+    """A datagram was sent to many; an answer from all of them would drown its sender."""
+
+
+def open_sockets(host: str, port: int, family: str) -> list[socket.socket]:
+    """Bound UDP sockets, one for each family that `open_listener` would serve with these.
+
+    One dual-stack socket would do, but its every datagram costs more. Raises OSError.
+    """
+    wildcard = host in ("", "::") and family == "any"
+    hosts = ["0.0.0.0", "::"] if wildcard else [host or ("::" if family == "6" else "0.0.0.0")]
+    opened: list[socket.socket] = []
+    try:
+        for each in hosts:
+            try:
+                opened.append(_open(each, port))
+            except OSError as error:
+                if not (wildcard and each == "::" and error.errno in NO_IPV6):
+                    raise
+    except BaseException:
+        for already in opened:
+            already.close()
+        raise
+    return opened
+
+
+def _open(host: str, port: int) -> socket.socket:
+    is_v6 = ":" in host
+    opened = socket.socket(AF_INET6 if is_v6 else AF_INET, SOCK_DGRAM)
+    try:
+        if is_v6:
+            opened.setsockopt(IPPROTO_IPV6, IPV6_V6ONLY, 1)
+            opened.setsockopt(IPPROTO_IPV6, IPV6_RECVPKTINFO, 1)
+        else:
+            opened.setsockopt(IPPROTO_IP, IP_PKTINFO, 1)
+        opened.setblocking(False)
+        opened.bind(sockaddr(host, port))
+    except BaseException:
+        opened.close()
+        raise
+    return opened
+
+
+def reply_info(level: int, info: bytes) -> tuple[int, int, bytes]:
+    """The control message that sends an answer from the address that was asked.
+
+    RFC 1122 section 4.1.3.5. `info` is the in_pktinfo or in6_pktinfo of the question, as ip(7)
+    and RFC 3542 section 6.1 have it. Raises NotUnicast.
+    """
+    if level == IPPROTO_IPV6:
+        if info[0] == 0xFF:
+            raise NotUnicast
+        return level, IPV6_PKTINFO, info  # the interface too: a link-local address needs it
+    _, ours, asked = struct.unpack("=i4s4s", info)
+    if asked != ours:
+        raise NotUnicast
+    return level, IP_PKTINFO, struct.pack("=i4s4s", 0, ours, bytes(4))  # routing is the kernel's
+
+
+class Datagrams:
+    """The UDP sockets of a service, by descriptor, and a turn for each."""
+
+    def __init__(self, sockets: list[socket.socket], service: Service, rate: int, tally: Tally):
+        self.sockets = {each.fileno(): each for each in sockets}
+        self._service = service
+        self._buckets = Buckets(rate)
+        self._tally = tally
+        self._port = sockets[0].getsockname()[1]
+
+    def turn(self, descriptor: int, most: int = BATCH) -> None:
+        """Answer datagrams that wait at a socket; never waits, never raises OSError."""
+        asked = self.sockets[descriptor]
+        for _ in range(most):
+            try:
+                data, control, _, peer = asked.recvmsg(MAX_DATAGRAM_BYTES, PACKET_INFO_BYTES)
+            except BlockingIOError:
+                return
+            except OSError:  # an ICMP message about an earlier answer, which is nobody's concern
+                continue
+            self._tally.datagrams_received += 1
+            self._tally.datagram_bytes_received += len(data)
+            reason = self._answer(asked, data, control, peer)
+            if reason:
+                self._tally.drops[reason] += 1
+
+    def serve(self, stop: Stop) -> None:
+        """Give turns until the stop is requested: the thread beside a blocking model."""
+        events = dict.fromkeys(self.sockets, select.POLLIN)
+        while not stop.requested:
+            for descriptor in stop.wait(events):
+                self.turn(descriptor)
+        self.finish()
+
+    def finish(self) -> None:
+        """Answer what is queued and close; who sends later hears that nobody listens (ICMP)."""
+        for descriptor, each in self.sockets.items():
+            self.turn(descriptor, MOST_QUEUED)
+            each.close()
+        self.sockets = {}
+
+    def _answer(self, asked: socket.socket, data: bytes, control: Any, peer: Any) -> str | None:
+        """Answer a datagram, or say why not."""
+        host, port = peer[:2]
+        reason = source_refusal(host, port, self._port)
+        reason = reason or self._buckets.refusal(host, time.monotonic())
+        if reason:
+            return reason
+        try:
+            ((level, _, info),) = control
+            answer = self._service.answer(data)
+            asked.sendmsg([answer], [reply_info(level, info)], 0, peer)
+        except NotUnicast:
+            return "not_unicast"
+        except OSError:  # no room in the send buffer, no route, too big for this path
+            return "not_sent"
+        self._tally.datagrams_sent += 1
+        self._tally.datagram_bytes_sent += len(answer)
+        return None

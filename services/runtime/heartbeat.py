@@ -1,0 +1,28 @@
+"""Whether a serving loop that has something to do is still doing it."""
+
+import math
+import time
+
+# Far above any turn of a loop, and reported well within the patience of an orchestrator.
+STALLED_AFTER_S = 5.0
+
+
+class Heartbeat:
+    """Entered while a loop has work at hand, left while it waits for some: `with heartbeat:`.
+
+    So a loop that rests for an hour is alive, and one that has been at a single turn for
+    `STALLED_AFTER_S` is not.
+    """
+
+    def __init__(self) -> None:
+        self._working_since = math.inf
+
+    def __enter__(self) -> None:
+        self._working_since = time.monotonic()
+
+    def __exit__(self, *_: object) -> None:
+        self._working_since = math.inf
+
+    def is_alive(self) -> bool:
+        """Whether the loop is waiting, or has not worked on one turn for too long."""
+        return time.monotonic() - self._working_since < STALLED_AFTER_S

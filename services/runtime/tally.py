@@ -1,0 +1,46 @@
+"""What a server has counted since it began, consistent at every moment."""
+
+import threading
+from collections import Counter
+from typing import Any
+
+from runtime.connection import Connection, Ending
+
+
+class Tally:
+    """The open connections, and the sums of those that have ended.
+
+    Bytes are counted where they move: in the connection, and for datagrams here. A byte counts
+    once, and no sum ever falls: an ended connection moves from one place to the other at once.
+    """
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.open: dict[int, Any] = {}  # by descriptor, in the order of arrival
+        self.connections = 0
+        self.endings = Counter(dict.fromkeys(Ending, 0))
+        self.accept_errors: Counter[str] = Counter()
+        self.datagrams_received = self.datagrams_sent = 0
+        self.datagram_bytes_received = self.datagram_bytes_sent = 0
+        self.drops: Counter[str] = Counter()
+        self._received = self._sent = 0
+
+    def opened(self, connection: Connection) -> None:
+        """Count a connection that was accepted."""
+        with self.lock:
+            self.connections += 1
+            self.open[connection.socket.fileno()] = connection
+
+    def ended(self, connection: Connection, ending: Ending) -> None:
+        """Count a connection that is about to be closed: its descriptor is still its own."""
+        with self.lock:
+            del self.open[connection.socket.fileno()]
+            self.endings[ending] += 1
+            self._received += connection.received
+            self._sent += connection.sent
+
+    def stream_bytes(self) -> tuple[int, int]:
+        """Bytes received and sent over all connections, ended and open."""
+        with self.lock:
+            received = self._received + sum(each.received for each in self.open.values())
+            return received, self._sent + sum(each.sent for each in self.open.values())

@@ -1,0 +1,99 @@
+"""The admin port's answers to request heads, and the metrics text."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runtime.admin import Admin
+from runtime.connection import Ending
+from runtime.metrics import metrics_text
+from runtime.tally import Tally
+
+
+def admin(*, alive: bool = True, ready: bool = True) -> Admin:
+    """An admin service over fixed facts."""
+    return Admin(lambda: alive, lambda: ready, lambda: "some 1\n")
+
+
+def parts(response: bytes) -> tuple[str, dict[str, str], bytes]:
+    """Status, fields and body of a response."""
+    head, _, body = response.partition(b"\r\n\r\n")
+    status, *lines = head.decode("ascii").split("\r\n")
+    return status, dict(line.split(": ", 1) for line in lines), body
+
+
+@pytest.mark.parametrize(
+    ("target", "alive", "ready", "status"),
+    [
+        ("/livez", True, False, 200),
+        ("/livez", False, True, 503),
+        ("/readyz", True, True, 200),
+        ("/readyz", True, False, 503),
+        ("/readyz", False, True, 503),
+        ("/metrics", False, False, 200),
+        ("/metrics?x=1", True, True, 200),
+        ("/", True, True, 200),
+        ("/nothing", True, True, 404),
+        ("//livez", True, True, 404),
+    ],
+)
+def test_pages(target: str, alive: bool, ready: bool, status: int) -> None:
+    """Alive is a turning loop; ready is that, and no signal to stop."""
+    answer = admin(alive=alive, ready=ready).answer(f"GET {target} HTTP/1.0\r\n\r\n".encode())
+    assert parts(answer)[0].split()[1] == str(status)
+
+
+def test_head_is_get_without_a_body() -> None:
+    """RFC 9110 section 9.3.2: HEAD has the fields of GET, Content-Length included, and no body."""
+    get = parts(admin().answer(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"))
+    head = parts(admin().answer(b"HEAD / HTTP/1.1\r\nHost: x\r\n\r\n"))
+    assert head == (get[0], get[1], b"")
+    assert int(get[1]["Content-Length"]) == len(get[2])
+    assert get[2].decode().split() == ["/", "/livez", "/readyz", "/metrics"]
+
+
+def test_other_methods_are_told_what_is_allowed() -> None:
+    """RFC 9110 section 15.5.6: 405 comes with Allow."""
+    status, fields, _ = parts(admin().answer(b"POST /livez HTTP/1.1\r\n\r\n"))
+    assert status == "HTTP/1.1 405 Method Not Allowed"
+    assert fields["Allow"] == "GET, HEAD"
+
+
+@pytest.mark.parametrize(
+    ("head", "status"),
+    [
+        (b"GET / HTTP/1.1\r\n" + b"x" * 4079, 431),
+        (b"hello\r\n\r\n", 400),
+        (b"GET  / HTTP/1.0\r\n\r\n", 400),
+        (b"GET / HTTP/2.0\r\n\r\n", 400),
+        (b"GET /\xff HTTP/1.0\r\n\r\n", 400),
+        (b"GET / HTTP/1.0\n\n", 200),
+    ],
+)
+def test_what_is_no_request(head: bytes, status: int) -> None:
+    """Whatever is sent has an answer; bare LF may end a line (RFC 9112 section 2.2)."""
+    assert parts(admin().answer(head))[0].split()[1] == str(status)
+
+
+@given(st.binary())
+def test_any_bytes_have_an_answer(head: bytes) -> None:
+    """Nothing that is sent to the admin port raises."""
+    assert admin().answer(head).startswith(b"HTTP/1.1 ")
+
+
+def test_metrics_are_prometheus_text() -> None:
+    """Exposition format 0.0.4: each family has its HELP and TYPE, then a line for each sample."""
+    tally = Tally()
+    tally.connections = 3
+    tally.endings[Ending.DONE] += 2
+    tally.drops["rate"] += 5
+    text = metrics_text(tally, "echo", "evented")
+    lines = text.splitlines()
+    assert text.endswith("\n")
+    assert "small_services_connections_total 3" in lines
+    assert 'small_services_connection_endings_total{ending="done"} 2' in lines
+    assert 'small_services_datagrams_dropped_total{reason="rate"} 5' in lines
+    names = {line.split("{")[0].split()[0] for line in lines if not line.startswith("#")}
+    for name in names:
+        assert any(line.startswith(f"# TYPE {name} ") for line in lines)
+        assert any(line.startswith(f"# HELP {name} ") for line in lines)
