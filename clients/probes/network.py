@@ -1,0 +1,147 @@
+"""The way to a target, for TCP and UDP alike: look-up, a connected socket, errors as outcomes.
+
+`os_errors_as_failures` is the only place where an operating system's error becomes an outcome.
+"""
+
+from __future__ import annotations
+
+import errno
+import queue
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple, Self
+
+from probes.address import Target, format_address
+from probes.deadline import Deadline
+from probes.outcome import Failure, Outcome
+
+# No datagram is longer, so none is ever cut.
+RECEIVE_BYTES = 64 * 1024
+
+OUTCOMES: dict[int | None, Outcome] = {
+    errno.ECONNREFUSED: Outcome.REFUSED,
+    errno.ECONNRESET: Outcome.RESET,
+    errno.ECONNABORTED: Outcome.RESET,
+    errno.EPIPE: Outcome.RESET,
+}
+
+
+class Address(NamedTuple):
+    """One place to connect to: an address family and what the socket module calls an address."""
+
+    family: int
+    sockaddr: tuple[Any, ...]
+
+    def __str__(self) -> str:
+        return format_address(self.sockaddr[0], self.sockaddr[1])
+
+
+@contextmanager
+def os_errors_as_failures() -> Iterator[None]:
+    """Raise every OSError from the block as a Failure.
+
+    Whatever has no word of its own (no route, no such interface, no IPv6 here, a local firewall)
+    means that we did not get there: UNREACHABLE, with the system's own words as the reason.
+    """
+    try:
+        yield
+    except socket.gaierror as error:
+        raise Failure(Outcome.DNS, error.strerror or "no such name") from error
+    except TimeoutError as error:
+        raise Failure(Outcome.TIMEOUT, error.strerror or "time ran out") from error
+    except OSError as error:
+        outcome = OUTCOMES.get(error.errno, Outcome.UNREACHABLE)
+        raise Failure(outcome, error.strerror or str(error)) from error
+
+
+class ConnectedSocket:
+    """A socket that talks to one address.
+
+    Every call waits until the deadline at most, and raises Failure.
+    """
+
+    def __init__(self, connected: socket.socket, deadline: Deadline) -> None:
+        self._socket = connected
+        self.deadline = deadline
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._socket.close()
+
+    def receive(self, max_bytes: int = RECEIVE_BYTES) -> bytes:
+        """The next bytes of a stream, none at its end; or the next datagram, which may be empty."""
+        with os_errors_as_failures():
+            self._socket.settimeout(self.deadline.remaining())
+            return self._socket.recv(max_bytes)
+
+    def send(self, data: bytes | memoryview) -> int:
+        """Send the first part of `data`, or all of a datagram; returns how many bytes went."""
+        with os_errors_as_failures():
+            self._socket.settimeout(self.deadline.remaining())
+            return self._socket.send(data)
+
+
+def lookup(
+    target: Target,
+    family: int,
+    kind: int,
+    deadline: Deadline,
+    resolve: Callable[..., Any] = socket.getaddrinfo,
+) -> list[Address]:
+    """The addresses of `target` for sockets of a `kind`, best first (RFC 6724); raises Failure.
+
+    getaddrinfo has no timeout and cannot be cancelled, so it runs in a thread, and in a daemon one
+    so that the process can end while it hangs.
+    """
+    answers: queue.SimpleQueue[Any] = queue.SimpleQueue()
+
+    def ask() -> None:
+        try:
+            # As bytes the name skips the idna codec, which is slow and in places missing.
+            answers.put(resolve(target.host.encode(), target.port, family, kind))
+        except OSError as error:
+            answers.put(error)
+
+    with os_errors_as_failures():
+        threading.Thread(target=ask, daemon=True).start()
+        return [Address(found[0], found[4]) for found in _first_answer(answers, deadline)]
+
+
+def _first_answer(answers: queue.SimpleQueue[Any], deadline: Deadline) -> Any:
+    try:
+        answer = answers.get(timeout=deadline.remaining())
+    except queue.Empty:
+        # Kubernetes tries every search domain before a name with few dots (kubernetes#56903).
+        hint = "the resolver did not answer; in a cluster, try the full name with a dot at its end"
+        raise TimeoutError(errno.ETIMEDOUT, hint) from None
+    if isinstance(answer, OSError):
+        raise answer
+    return answer
+
+
+def connected_socket(
+    address: Address, kind: int, deadline: Deadline, shares: int = 1
+) -> socket.socket:
+    """A new socket connected to `address` within one of `shares` of the time; raises Failure."""
+    with os_errors_as_failures():
+        connecting = socket.socket(address.family, kind)
+        try:
+            connecting.settimeout(deadline.remaining() / shares)
+            connecting.connect(address.sockaddr)
+            _refuse_self(connecting, address)
+        except BaseException:
+            connecting.close()
+            raise
+        return connecting
+
+
+def _refuse_self(connected: socket.socket, address: Address) -> None:
+    # With no listener on a port of the ephemeral range, that very port may be picked as ours, and
+    # we are connected to ourselves: by UDP's nature, and in TCP by RFC 9293 section 3.5,
+    # simultaneous open. It would be a perfect false echo.
+    if connected.getsockname() == address.sockaddr:
+        raise ConnectionRefusedError(errno.ECONNREFUSED, "nobody there: connected to ourselves")

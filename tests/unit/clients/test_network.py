@@ -1,0 +1,81 @@
+"""Look-up, and every error of the system becoming an outcome."""
+
+from __future__ import annotations
+
+import errno
+import socket
+import threading
+import time
+
+import pytest
+
+from probes.address import Target
+from probes.deadline import Deadline
+from probes.network import lookup, os_errors_as_failures
+from probes.outcome import Failure, Outcome
+
+TARGET = Target("host", 80)
+STREAM = (socket.AF_UNSPEC, socket.SOCK_STREAM)
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome"),
+    [
+        (socket.gaierror(socket.EAI_NONAME, "Name or service not known"), Outcome.DNS),
+        (socket.gaierror(socket.EAI_AGAIN, "Temporary failure"), Outcome.DNS),
+        (OSError(errno.ECONNREFUSED, "Connection refused"), Outcome.REFUSED),
+        (OSError(errno.ECONNRESET, "Connection reset by peer"), Outcome.RESET),
+        (OSError(errno.EPIPE, "Broken pipe"), Outcome.RESET),
+        (OSError(errno.ETIMEDOUT, "Connection timed out"), Outcome.TIMEOUT),
+        (TimeoutError("timed out"), Outcome.TIMEOUT),
+        (OSError(errno.EHOSTUNREACH, "No route to host"), Outcome.UNREACHABLE),
+        (OSError(errno.ENETUNREACH, "Network is unreachable"), Outcome.UNREACHABLE),
+        (OSError(errno.EAFNOSUPPORT, "Address family not supported"), Outcome.UNREACHABLE),
+        (OSError(errno.EACCES, "Permission denied"), Outcome.UNREACHABLE),
+        (OSError("something odd"), Outcome.UNREACHABLE),
+    ],
+)
+def test_errors_are_outcomes(error: OSError, outcome: Outcome) -> None:
+    """Every error of the system becomes one outcome with a reason in words."""
+    with pytest.raises(Failure) as caught, os_errors_as_failures():
+        raise error
+    assert caught.value.outcome is outcome
+    assert caught.value.reason
+
+
+def test_lookup_asks_once() -> None:
+    """The resolver is asked for exactly the host, port and family; its order is kept."""
+    asked: list[object] = []
+
+    def resolve(*question: object) -> list[object]:
+        asked.append(question)
+        return [
+            (socket.AF_INET6, 1, 6, "", ("::1", 80, 0, 0)),
+            (socket.AF_INET, 1, 6, "", ("127.0.0.1", 80)),
+        ]
+
+    found = lookup(TARGET, *STREAM, Deadline(5), resolve)
+    assert asked == [(b"host", 80, socket.AF_UNSPEC, socket.SOCK_STREAM)]
+    assert [str(each) for each in found] == ["[::1]:80", "127.0.0.1:80"]
+
+
+def test_resolver_that_fails() -> None:
+    """An error of the resolver crosses its thread and is DNS."""
+
+    def resolve(*_: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    with pytest.raises(Failure, match="Name or service not known") as caught:
+        lookup(TARGET, *STREAM, Deadline(5), resolve)
+    assert caught.value.outcome is Outcome.DNS
+
+
+def test_resolver_that_hangs() -> None:
+    """A resolver that does not answer is TIMEOUT at the deadline, with a hint for clusters."""
+    answered = threading.Event()
+    began = time.monotonic()
+    with pytest.raises(Failure, match="the full name with a dot") as caught:
+        lookup(TARGET, *STREAM, Deadline(0.2), lambda *_: answered.wait(20) and [])
+    answered.set()
+    assert caught.value.outcome is Outcome.TIMEOUT
+    assert 0.2 <= time.monotonic() - began < 1
