@@ -107,8 +107,15 @@ def lookup(
             answers.put(error)
 
     with os_errors_as_failures():
-        threading.Thread(target=ask, daemon=True).start()
+        _start_thread(ask)
         return [Address(found[0], found[4]) for found in _first_answer(answers, deadline)]
+
+
+def _start_thread(target: Callable[[], None]) -> None:
+    try:
+        threading.Thread(target=target, daemon=True).start()
+    except RuntimeError as error:  # a limit on processes or memory; it counts threads as well
+        raise socket.gaierror(socket.EAI_AGAIN, f"cannot ask the resolver: {error}") from error
 
 
 def _first_answer(answers: queue.SimpleQueue[Any], deadline: Deadline) -> Any:

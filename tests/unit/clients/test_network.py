@@ -79,3 +79,15 @@ def test_resolver_that_hangs() -> None:
     answered.set()
     assert caught.value.outcome is Outcome.TIMEOUT
     assert 0.2 <= time.monotonic() - began < 1
+
+
+def test_resolver_that_cannot_be_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no thread can be started, the name is not looked up: DNS, which says why."""
+
+    def start(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    with pytest.raises(Failure, match="cannot ask the resolver: can't start new") as caught:
+        lookup(TARGET, *STREAM, Deadline(5))
+    assert caught.value.outcome is Outcome.DNS
