@@ -1,4 +1,4 @@
-"""A scripted TCP peer on loopback, and addresses where nobody answers.
+"""Peers on loopback, a scripted one for TCP and one for UDP, and addresses where nobody answers.
 
 A script is a row of steps, played to every caller in turn; the connection is closed at its end.
 A caller that leaves early only ends its own turn; one that breaks an expectation fails the test.
@@ -163,11 +163,74 @@ class Peer:
             return  # the caller has gone, which is its right
 
 
+class DatagramPeer:
+    """A UDP server on `host` that replies to every datagram while the `with` block runs.
+
+    It notes what it was `asked` and by which ports, and is silent where `reply` gives None.
+    """
+
+    def __init__(
+        self,
+        reply: Callable[[bytes], bytes | None],
+        host: str = "127.0.0.1",
+        *,
+        aside: bool = False,
+    ) -> None:
+        self._reply = reply
+        self._socket = self._replier = _datagram_socket(host)
+        if aside:  # replies come from another port than the one that was asked
+            self._replier = _datagram_socket(host)
+        self._over = False
+        self._thread = threading.Thread(target=self._serve)
+        self.asked: list[bytes] = []
+        self.ports: list[int] = []
+        self.sockaddr = self._socket.getsockname()
+        self.port = int(self.sockaddr[1])
+        self.address = f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
+
+    def __enter__(self) -> DatagramPeer:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over = True
+        self._socket.sendto(b"", self.sockaddr)  # wakes recvfrom
+        self._thread.join(PATIENCE_S)
+        self._socket.close()
+        self._replier.close()
+
+    def _serve(self) -> None:
+        while True:
+            datagram, caller = self._socket.recvfrom(65536)
+            if self._over:
+                return
+            self.asked.append(datagram)
+            self.ports.append(caller[1])
+            answer = self._reply(datagram)
+            if answer is not None:
+                self._replier.sendto(answer, caller)
+
+
+def _datagram_socket(host: str) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    bound = socket.socket(family, socket.SOCK_DGRAM)
+    bound.bind((host, 0))
+    return bound
+
+
 @contextmanager
 def refusing() -> Iterator[str]:
     """An address whose port is taken, so that nobody else gets it, but where nobody listens."""
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
+        yield f"127.0.0.1:{bound.getsockname()[1]}"
+
+
+@contextmanager
+def refusing_datagrams() -> Iterator[str]:
+    """The same for UDP: a socket that listens to nobody but itself."""
+    with _datagram_socket("127.0.0.1") as bound:
+        bound.connect(bound.getsockname())
         yield f"127.0.0.1:{bound.getsockname()[1]}"
 
 

@@ -1,4 +1,8 @@
-"""One echo exchange, RFC 862: the client speaks first and closes; every byte must come back."""
+"""One echo exchange, RFC 862.
+
+Over TCP the client speaks first and closes, and every byte must come back. Over UDP one datagram
+goes out, and the same must come back.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ import os
 from collections.abc import Iterator
 from random import Random
 
+from probes.association import Association
 from probes.connection import Connection
 from probes.outcome import Failure, Outcome
 
@@ -28,13 +33,37 @@ def exchange(connection: Connection, size: int) -> str:
     Sending and reading go on together: an echo that obeys back-pressure would otherwise wait for
     us to read while we wait for it to read. Raises Failure.
     """
-    seed = int.from_bytes(os.urandom(16))
+    seed = fresh_seed()
     comparison = Comparison(nonce(seed, size), size)
     try:
         _converse(connection, nonce(seed, size), comparison)
     except Failure as failure:
         raise failure.after(f"{comparison.matched} of {size} bytes came back") from failure
     return f"{size} bytes came back"
+
+
+def exchange_datagrams(association: Association, size: int) -> str:
+    """Send a datagram of `size` fresh bytes and compare the one that answers; raises Failure."""
+    datagram = b"".join(nonce(fresh_seed(), size))
+    check_datagram(association.ask(datagram), datagram)
+    return f"{size} bytes came back"
+
+
+def check_datagram(reply: bytes, sent: bytes) -> None:
+    """Raise Failure (WRONG), naming the offset, unless `reply` is just what was `sent`.
+
+    A datagram is whole when it comes, so there is none to wait for when it is too short.
+    """
+    comparison = Comparison(iter([sent]), len(sent))
+    comparison.feed(reply)
+    if comparison.matched < len(sent):
+        reason = f"the datagram ends at offset {len(reply)} of the {len(sent)} bytes sent"
+        raise Failure(Outcome.WRONG, reason)
+
+
+def fresh_seed() -> int:
+    """A seed that no other try has."""
+    return int.from_bytes(os.urandom(16))
 
 
 def _converse(connection: Connection, chunks: Iterator[bytes], comparison: Comparison) -> None:

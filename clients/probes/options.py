@@ -81,12 +81,12 @@ def seconds(text: str) -> float:
     )
 
 
-def whole_number(most: int) -> Callable[[str], int]:
-    """A parser of whole numbers from 1 to `most`."""
+def whole_number(least: int, most: int) -> Callable[[str], int]:
+    """A parser of whole numbers from `least` to `most`."""
 
     def parse(text: str) -> int:
-        if WHOLE_NUMBER.fullmatch(text) and 1 <= int(text) <= most:
+        if WHOLE_NUMBER.fullmatch(text) and least <= int(text) <= most:
             return int(text)
-        raise argparse.ArgumentTypeError(f"must be from 1 to {most}: {quote(text)}")
+        raise argparse.ArgumentTypeError(f"must be from {least} to {most}: {quote(text)}")
 
     return parse

@@ -5,25 +5,25 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from probes import daytime, echo
+from probes.association import Association, open_association
 from probes.connection import Connection, open_connection
 from probes.deadline import Deadline
 from probes.options import Parser, add_common_options, seconds, whole_number
 from probes.outcome import Failure, Outcome, outcome_table
-from probes.result import Result, Trace
+from probes.result import Result, Trace, Transport
 from probes.summary import Summary
 from probes.terminal import EXIT_INTERRUPTED, exit_status, show, show_json
 
 DEFAULT_SIZE_BYTES = 512
-MAX_SIZE_BYTES = 64 * 1024 * 1024
+# Least and most. No bytes are nothing over TCP, but an empty datagram over UDP, where IPv4 leaves
+# 65507 of 65535 bytes for the data.
+SIZES_BYTES = {Transport.TCP: (1, 64 * 1024 * 1024), Transport.UDP: (0, 65507)}
 MAX_COUNT = 1_000_000
 DEFAULT_INTERVAL_S = 1.0
-
-Exchange = Callable[[Connection], str]
 
 EPILOG = f"""\
 outcomes and exit codes:
@@ -33,8 +33,12 @@ Every try is one line on stdout that begins with its outcome. Several tries end 
 begins with SUMMARY, and exit with 0 when all were OK, else with the code of the first that was
 not. Ctrl-C ends them early, still shows the summary, and exits with 130.
 
+With --udp every try is one datagram from a new socket to the first address of the name. None is
+sent twice: when it or its answer is lost, the try is TIMEOUT.
+
 examples:
   probe daytime localhost:1200
+  probe daytime localhost:1200 --udp --timeout 1
   probe echo localhost:1201 --size 1048576 --count 10 --interval 0.2 --json
 """
 
@@ -48,28 +52,53 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     """The command line as a namespace; a bad one exits."""
     parser = Parser(prog="probe", description="Probe a daytime or an echo service.", epilog=EPILOG)
     protocols = parser.add_subparsers(dest="protocol", metavar="protocol", required=True)
-    _add_protocol(protocols, "daytime", "read the time until the server closes, and write nothing")
+    _add_protocol(
+        protocols,
+        "daytime",
+        "read the time until the server closes, and write nothing",
+        "send CR LF as a datagram and read one (docker-proxy would drop an empty one)",
+    )
     for_echo = _add_protocol(
-        protocols, "echo", "send random bytes while reading, half-close, and compare every byte"
+        protocols,
+        "echo",
+        "send random bytes while reading, half-close, and compare every byte",
+        "send one datagram and compare the one that comes back",
+    )
+    bounds = ", ".join(
+        f"{least} to {most} over {t.name}" for t, (least, most) in SIZES_BYTES.items()
     )
     for_echo.add_argument(
         "--size",
         metavar="N",
-        type=whole_number(MAX_SIZE_BYTES),
-        default=DEFAULT_SIZE_BYTES,
-        help=f"bytes to send, up to {MAX_SIZE_BYTES} (default: %(default)s)",
+        default=str(DEFAULT_SIZE_BYTES),
+        help=f"bytes to send, {bounds} (default: %(default)s)",
     )
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if options.protocol == "echo":
+        options.size = _size(for_echo, options)
+    return options
 
 
-def _add_protocol(protocols: Any, name: str, about: str) -> Parser:
+def _size(parser: Parser, options: argparse.Namespace) -> int:
+    # Only when all options are known is it known which bounds apply.
+    try:
+        return whole_number(*SIZES_BYTES[options.transport])(options.size)
+    except argparse.ArgumentTypeError as error:
+        parser.error(f"argument --size: {error} over {options.transport.name}")
+
+
+def _add_protocol(protocols: Any, name: str, about: str, about_udp: str) -> Parser:
     description = f"{about.capitalize()}."
     parser: Parser = protocols.add_parser(name, help=about, description=description, epilog=EPILOG)
     add_common_options(parser)
+    parser.set_defaults(transport=Transport.TCP)
+    parser.add_argument(
+        "--udp", dest="transport", action="store_const", const=Transport.UDP, help=about_udp
+    )
     parser.add_argument(
         "--count",
         metavar="N",
-        type=whole_number(MAX_COUNT),
+        type=whole_number(1, MAX_COUNT),
         default=1,
         help="how many tries (default: 1)",
     )
@@ -86,11 +115,11 @@ def _add_protocol(protocols: Any, name: str, about: str) -> Parser:
 
 def run(options: argparse.Namespace) -> int:
     """Make all tries and show each as it ends; returns the exit code."""
-    summary = Summary(options.target)
+    summary = Summary(options.target, options.transport)
     interrupted = False
     try:
         for number in paced(options.count, options.interval):
-            result = attempt(options, exchange_of(options))
+            result = attempt(options)
             summary.add(result)
             show_try(options, number, result)
     except KeyboardInterrupt:
@@ -101,23 +130,34 @@ def run(options: argparse.Namespace) -> int:
     return exit_code
 
 
-def exchange_of(options: argparse.Namespace) -> Exchange:
-    """What to do with a connection: the protocol that was asked for."""
-    if options.protocol == "echo":
-        return partial(echo.exchange, size=options.size)
-    return daytime.exchange
-
-
-def attempt(options: argparse.Namespace, exchange: Exchange) -> Result:
-    """Make one try, on a connection and a deadline of its own."""
-    trace = Trace()
+def attempt(options: argparse.Namespace) -> Result:
+    """Make one try, on a socket and a deadline of its own."""
+    trace = Trace(options.transport)
+    way = (options.target, options.family, Deadline(options.timeout), trace)
     try:
-        deadline = Deadline(options.timeout)
-        with open_connection(options.target, options.family, deadline, trace) as connection:
-            detail = exchange(connection)
+        if options.transport is Transport.UDP:
+            with open_association(*way) as association:
+                detail = exchange_datagrams(options, association)
+        else:
+            with open_connection(*way) as connection:
+                detail = exchange(options, connection)
     except Failure as failure:
         return trace.result(options.target, failure.outcome, failure.reason)
     return trace.result(options.target, Outcome.OK, detail)
+
+
+def exchange(options: argparse.Namespace, connection: Connection) -> str:
+    """Hold the conversation that was asked for over TCP; returns the answer."""
+    if options.protocol == "echo":
+        return echo.exchange(connection, options.size)
+    return daytime.exchange(connection)
+
+
+def exchange_datagrams(options: argparse.Namespace, association: Association) -> str:
+    """Ask what was asked for over UDP; returns the answer."""
+    if options.protocol == "echo":
+        return echo.exchange_datagrams(association, options.size)
+    return daytime.exchange_datagrams(association)
 
 
 def paced(count: int, interval_s: float) -> Iterator[int]:

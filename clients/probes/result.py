@@ -12,8 +12,22 @@ from probes.address import Target
 from probes.outcome import Outcome
 
 
+class Transport(StrEnum):
+    """What carries the bytes."""
+
+    TCP = "tcp"
+    UDP = "udp"
+
+    def to(self, target: Target) -> str:
+        """The target as a line names it; TCP goes without saying."""
+        return str(target) if self is Transport.TCP else f"{target} over {self.name}"
+
+
 class Phase(StrEnum):
-    """The steps of a try, in order; a failure belongs to the one it happened in."""
+    """The steps of a try, in order; a failure belongs to the one it happened in.
+
+    UDP has no connect: nothing crosses the network before the datagram that asks for the answer.
+    """
 
     LOOKUP = "lookup"
     CONNECT = "connect"
@@ -29,6 +43,7 @@ class Result:
     """
 
     target: Target
+    transport: Transport
     address: str | None
     outcome: Outcome
     seconds: Mapping[Phase, float]
@@ -47,7 +62,8 @@ class Result:
     def line(self) -> str:
         """The result as one line of text; the first word is the outcome."""
         used = f" at {self.address}" if self.address else ""
-        return f"{self.outcome.name} {self.target}{used} {self._timing()}: {self.detail}"
+        asked = f"{self.transport.to(self.target)}{used}"
+        return f"{self.outcome.name} {asked} {self._timing()}: {self.detail}"
 
     def _timing(self) -> str:
         if self.outcome is not Outcome.OK:
@@ -61,6 +77,7 @@ class Result:
             "outcome": self.outcome.name,
             "exit": self.outcome.exit_code,
             "target": str(self.target),
+            "transport": self.transport.value,
             "address": self.address,
             "phase": self.phase.value,
             "elapsed_ms": to_ms(self.elapsed),
@@ -74,7 +91,12 @@ class Result:
 class Trace:
     """Notes taken while a try is under way: the address in use and when each phase began."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        transport: Transport = Transport.TCP,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._transport = transport
         self._clock = clock
         self._began = {Phase.LOOKUP: clock()}
         self.address: str | None = None
@@ -88,7 +110,7 @@ class Trace:
         times = [*self._began.values(), self._clock()]
         took = [end - start for start, end in pairwise(times)]
         seconds = dict(zip(self._began, took, strict=True))
-        return Result(target, self.address, outcome, seconds, detail)
+        return Result(target, self._transport, self.address, outcome, seconds, detail)
 
 
 def to_ms(seconds: float | None) -> float | None:

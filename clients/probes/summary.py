@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from probes.address import Target
 from probes.outcome import Outcome
-from probes.result import Phase, Result, format_ms, to_ms
+from probes.result import Phase, Result, Transport, format_ms, to_ms
 
 RANKS = {"min": 0, "p50": 50, "p95": 95, "max": 100}
 
@@ -31,9 +31,10 @@ class Summary:
     was OK, so that failures that come fast do not look like a fast service.
     """
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: Target, transport: Transport) -> None:
         self.outcome = Outcome.OK
         self._target = target
+        self._transport = transport
         self._counts: Counter[Outcome] = Counter()
         self._connect: list[float] = []
         self._answer: list[float] = []
@@ -43,7 +44,7 @@ class Summary:
         self._counts[result.outcome] += 1
         if self.outcome is Outcome.OK:
             self.outcome = result.outcome
-        if result.phase is Phase.ANSWER:
+        if result.phase is Phase.ANSWER and Phase.CONNECT in result.seconds:
             self._connect.append(result.seconds[Phase.CONNECT])
         if result.outcome is Outcome.OK:
             self._answer.append(result.seconds[Phase.ANSWER])
@@ -57,12 +58,15 @@ class Summary:
             f" {failed.total()} failed{f' ({words})' if words else ''}"
         )
         times = [_line("connect", self._connect), _line("answer", self._answer)]
-        return "; ".join([f"SUMMARY {self._target} {counts}", *filter(None, times)])
+        return "; ".join(
+            [f"SUMMARY {self._transport.to(self._target)} {counts}", *filter(None, times)]
+        )
 
     def facts(self) -> dict[str, object]:
         """The same facts under names, for JSON; times are null when there are none."""
         return {
             "target": str(self._target),
+            "transport": self._transport.value,
             "sent": self._counts.total(),
             "ok": self._counts[Outcome.OK],
             "failed": self._failed(),

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from probes import daytime
-from probes.echo import CHUNK_BYTES, Comparison, nonce
+from probes.echo import CHUNK_BYTES, Comparison, check_datagram, nonce
 from probes.head_request import build_request
 from probes.outcome import Failure, Outcome
 
@@ -29,7 +29,9 @@ def test_request_with_host() -> None:
 )
 def test_daytime_line(line: str) -> None:
     """D4, D6: any line of printable ASCII with CR LF will do."""
-    assert daytime.read_line(f"{line}\r\n".encode()) == line
+    reply = f"{line}\r\n".encode()
+    assert daytime.read_line(reply) == line
+    assert daytime.read_reply(reply) == line
 
 
 @pytest.mark.parametrize(
@@ -52,8 +54,16 @@ def test_daytime_line(line: str) -> None:
 def test_no_daytime_line(reply: bytes, outcome: Outcome) -> None:
     """D4, D6: a reply that ends too early is CLOSED, one of another shape is WRONG."""
     with pytest.raises(Failure) as caught:
-        daytime.read_line(reply)
+        daytime.read_reply(reply)
     assert caught.value.outcome is outcome
+
+
+@pytest.mark.parametrize("reply", [b"", b"Sun", b"Sun\r", b"\r\n", b"Sun\n", b"Sun\r\nM"])
+def test_no_daytime_line_in_a_datagram(reply: bytes) -> None:
+    """D3, D4: a datagram is whole when it comes, so one that is no line is WRONG."""
+    with pytest.raises(Failure) as caught:
+        daytime.read_line(reply)
+    assert caught.value.outcome is Outcome.WRONG
 
 
 @given(st.binary(max_size=40) | st.from_regex(rb"[ -~]*\r?\n?"))
@@ -129,3 +139,30 @@ def test_less_than_was_sent() -> None:
     with pytest.raises(Failure) as caught:
         compared.end()
     assert caught.value.outcome is Outcome.CLOSED
+
+
+@given(st.binary(), st.binary())
+def test_echoed_datagram(sent: bytes, back: bytes) -> None:
+    """E5: a datagram must come back as it was, empty or not; anything else is WRONG."""
+    check_datagram(sent, sent)
+    if back != sent:
+        with pytest.raises(Failure) as caught:
+            check_datagram(back, sent)
+        assert caught.value.outcome is Outcome.WRONG
+
+
+@pytest.mark.parametrize(
+    ("back", "reason"),
+    [
+        (b"", "the datagram ends at offset 0 of the 4 bytes sent"),
+        (b"abc", "the datagram ends at offset 3 of the 4 bytes sent"),
+        (b"abXd", "the byte at offset 2 is 0x58, not 0x63"),
+        (b"abXde", "the byte at offset 2 is 0x58, not 0x63"),
+        (b"abcde", "more came back than the 4 bytes sent"),
+    ],
+)
+def test_offset_in_a_datagram(back: bytes, reason: str) -> None:
+    """E5: the first difference is named."""
+    with pytest.raises(Failure) as caught:
+        check_datagram(back, b"abcd")
+    assert caught.value.reason == reason

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from probes import __version__, headinfo, options, probe
 from probes.address import Target
+from probes.result import Transport
 
 PARSERS: dict[str, Callable[[list[str]], argparse.Namespace]] = {
     "headinfo": headinfo.parse_arguments,
@@ -145,6 +146,50 @@ def test_usage_of_probe(arguments: list[str], capsys: pytest.CaptureFixture[str]
     assert capsys.readouterr().err.startswith("USAGE probe: ")
 
 
+@pytest.mark.parametrize("protocol", ["daytime", "echo"])
+def test_transport(protocol: str) -> None:
+    """--udp chooses UDP instead of TCP."""
+    assert probe.parse_arguments([protocol, "host:80"]).transport is Transport.TCP
+    assert probe.parse_arguments([protocol, "host:80", "--udp"]).transport is Transport.UDP
+
+
+@pytest.mark.parametrize(
+    ("arguments", "size"),
+    [
+        ([], 512),
+        (["--size", "1"], 1),
+        (["--size", "67108864"], 64 * 1024 * 1024),
+        (["--udp"], 512),
+        (["--size", "0", "--udp"], 0),
+        (["--udp", "--size", "65507"], 65507),
+    ],
+)
+def test_size(arguments: list[str], size: int) -> None:
+    """E5: 1 byte to 64 MiB over TCP, 0 to 65507 bytes in a datagram."""
+    assert probe.parse_arguments(["echo", "host:80", *arguments]).size == size
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["--size", "0"], "must be from 1 to 67108864: '0' over TCP"),
+        (["--size", "67108865"], "must be from 1 to 67108864: '67108865' over TCP"),
+        (["--udp", "--size", "65508"], "must be from 0 to 65507: '65508' over UDP"),
+        (["--size", "67108865", "--udp"], "must be from 0 to 65507: '67108865' over UDP"),
+        (["--udp", "--size=-1"], "must be from 0 to 65507: '-1' over UDP"),
+        (["--udp", "--size="], "must be from 0 to 65507: '' over UDP"),
+    ],
+    ids=" ".join,
+)
+def test_no_size(arguments: list[str], complaint: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """E5: a size out of bounds is USAGE, and names the bounds that apply."""
+    with pytest.raises(SystemExit) as caught:
+        probe.parse_arguments(["echo", "host:80", *arguments])
+    assert caught.value.code == 2
+    usage = f"USAGE probe echo: argument --size: {complaint}; see probe echo --help\n"
+    assert capsys.readouterr().err == usage
+
+
 @pytest.mark.parametrize(("text", "value"), [("1", 1), ("0.5", 0.5), (".5", 0.5), ("86400", 86400)])
 def test_seconds(text: str, value: float) -> None:
     """A duration is plain decimal seconds, above zero and at most a day."""
@@ -167,7 +212,7 @@ def test_no_seconds(text: str) -> None:
 @pytest.mark.parametrize("text", ["1", "512", "67108864", "0010"])
 def test_whole_number(text: str) -> None:
     """A count is decimal digits within bounds."""
-    assert options.whole_number(67108864)(text) == int(text)
+    assert options.whole_number(1, 67108864)(text) == int(text)
 
 
 @pytest.mark.parametrize(
@@ -176,13 +221,13 @@ def test_whole_number(text: str) -> None:
 def test_no_whole_number(text: str) -> None:
     """Anything out of bounds or in any other notation is no count."""
     with pytest.raises(argparse.ArgumentTypeError):
-        options.whole_number(67108864)(text)
+        options.whole_number(1, 67108864)(text)
 
 
 @given(st.text())
 def test_value_or_error(text: str) -> None:
     """Any text is a value within bounds or an ArgumentTypeError."""
-    for parse, most in ((options.seconds, 86400.0), (options.whole_number(9), 9)):
+    for parse, most in ((options.seconds, 86400.0), (options.whole_number(1, 9), 9)):
         try:
             value = parse(text)
         except argparse.ArgumentTypeError:

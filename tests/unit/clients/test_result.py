@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from probes.address import Target
 from probes.outcome import Outcome
-from probes.result import Phase, Result, Trace
+from probes.result import Phase, Result, Trace, Transport
 
 TARGET = Target("echo", 1201)
 
 
-def traced(*phases: Phase) -> Trace:
-    """A trace whose look-up takes 1 s, its connect 2 s and its answer 4 s."""
+def traced(*phases: Phase, transport: Transport = Transport.TCP) -> Trace:
+    """A trace whose phases take 1 s, 2 s and 4 s."""
     times = iter([0.0, 1.0, 3.0, 7.0] if len(phases) == 2 else [0.0, 1.0, 3.0])
-    trace = Trace(clock=lambda: next(times))
+    trace = Trace(transport, clock=lambda: next(times))
     for phase in phases:
         trace.enter(phase)
     trace.address = "10.0.0.1:1201"
@@ -30,6 +30,7 @@ def test_ok() -> None:
         "outcome": "OK",
         "exit": 0,
         "target": "echo:1201",
+        "transport": "tcp",
         "address": "10.0.0.1:1201",
         "phase": "answer",
         "elapsed_ms": 7000.0,
@@ -38,6 +39,16 @@ def test_ok() -> None:
         "answer_ms": 4000.0,
         "detail": "fine",
     }
+
+
+def test_udp() -> None:
+    """A result over UDP says so, and has no connect."""
+    result = traced(Phase.ANSWER, transport=Transport.UDP).result(TARGET, Outcome.OK, "fine")
+    assert result.line() == (
+        "OK echo:1201 over UDP at 10.0.0.1:1201 in 3000.0 ms (lookup 1000.0, answer 2000.0): fine"
+    )
+    facts = result.facts()
+    assert (facts["transport"], facts["connect_ms"], facts["answer_ms"]) == ("udp", None, 2000.0)
 
 
 def test_failure() -> None:
@@ -49,6 +60,6 @@ def test_failure() -> None:
 
 def test_failure_without_an_address() -> None:
     """Where no address was found, none is named."""
-    result = Result(TARGET, None, Outcome.DNS, {Phase.LOOKUP: 0.5}, "no such name")
+    result = Result(TARGET, Transport.TCP, None, Outcome.DNS, {Phase.LOOKUP: 0.5}, "no such name")
     assert result.line() == "DNS echo:1201 in lookup after 500.0 ms: no such name"
     assert result.facts()["address"] is None

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from probes.address import Target
 from probes.outcome import Outcome
-from probes.result import Phase, Result
+from probes.result import Phase, Result, Transport
 from probes.summary import Summary, percentile, spread
 
 TARGET = Target("echo", 1201)
@@ -16,7 +16,7 @@ TARGET = Target("echo", 1201)
 
 def result(outcome: Outcome, *seconds: float) -> Result:
     """A try that spent `seconds` in one phase after the other."""
-    return Result(TARGET, None, outcome, dict(zip(Phase, seconds, strict=False)), "")
+    return Result(TARGET, Transport.TCP, None, outcome, dict(zip(Phase, seconds, strict=False)), "")
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_spread_is_ordered(values: list[float]) -> None:
 
 def test_summary() -> None:
     """Tries are counted by word, and the first that was not OK decides."""
-    summary = Summary(TARGET)
+    summary = Summary(TARGET, Transport.TCP)
     summary.add(result(Outcome.OK, 1, 0.002, 0.003))
     summary.add(result(Outcome.RESET, 1, 0.004, 9))
     summary.add(result(Outcome.RESET, 1, 0.006, 9))
@@ -64,6 +64,7 @@ def test_summary() -> None:
     )
     assert summary.facts() == {
         "target": "echo:1201",
+        "transport": "tcp",
         "sent": 4,
         "ok": 1,
         "failed": {"RESET": 2, "TIMEOUT": 1},
@@ -72,9 +73,25 @@ def test_summary() -> None:
     }
 
 
+def test_summary_over_udp() -> None:
+    """The summary of tries over UDP says so, and has no connect times."""
+    summary = Summary(TARGET, Transport.UDP)
+    summary.add(
+        Result(
+            TARGET, Transport.UDP, None, Outcome.OK, {Phase.LOOKUP: 1, Phase.ANSWER: 0.003}, "fine"
+        )
+    )
+    assert summary.line() == (
+        "SUMMARY echo:1201 over UDP 1 sent, 1 ok, 0 failed"
+        "; answer ms min 3.0 p50 3.0 p95 3.0 max 3.0"
+    )
+    facts = summary.facts()
+    assert (facts["transport"], facts["connect_ms"]) == ("udp", None)
+
+
 def test_empty_summary() -> None:
     """Where nothing was measured, no times are made up."""
-    summary = Summary(TARGET)
+    summary = Summary(TARGET, Transport.TCP)
     assert summary.outcome is Outcome.OK
     assert summary.line() == "SUMMARY echo:1201 0 sent, 0 ok, 0 failed"
     assert summary.facts()["connect_ms"] is None

@@ -1,0 +1,54 @@
+"""UDP: one datagram to the target, and the one that answers it."""
+
+from __future__ import annotations
+
+import socket
+import sys
+from contextlib import suppress
+
+from probes.address import Target
+from probes.deadline import Deadline
+from probes.network import ConnectedSocket, connected_socket, lookup
+from probes.outcome import Failure
+from probes.result import Phase, Trace
+
+# Linux's IP_RECVERR and IPV6_RECVERR, which Python names from 3.14 on.
+RECEIVE_ERRORS = {
+    socket.AF_INET: (socket.IPPROTO_IP, 11),
+    socket.AF_INET6: (socket.IPPROTO_IPV6, 25),
+}
+
+
+class Association(ConnectedSocket):
+    """A UDP socket connected to one address: a datagram from any other is not for it."""
+
+    def ask(self, datagram: bytes) -> bytes:
+        """Send `datagram` once and return the one that answers; raises Failure."""
+        try:
+            self.send(datagram)
+            return self.receive()
+        except Failure as failure:
+            raise failure.after("no datagram came back") from failure
+
+
+def open_association(target: Target, family: int, deadline: Deadline, trace: Trace) -> Association:
+    """Look `target` up, noting it in `trace`, and take the best of its addresses; raises Failure.
+
+    To connect a UDP socket sends nothing, so it is no phase, and it cannot tell whether another
+    address would do better. Each try has a socket of its own, since kube-proxy goes on sending the
+    datagrams of one socket to the same server, dead or alive.
+    """
+    address = lookup(target, family, socket.SOCK_DGRAM, deadline)[0]
+    trace.address = str(address)
+    trace.enter(Phase.ANSWER)
+    connected = connected_socket(address, socket.SOCK_DGRAM, deadline)
+    _receive_errors(connected)
+    return Association(connected, deadline)
+
+
+def _receive_errors(connected: socket.socket) -> None:
+    # RFC 1122 section 4.1.3.3: the application gets all ICMP errors. Linux keeps those to itself
+    # that may pass, host or net unreachable, unless it is asked for them. Without, it is TIMEOUT.
+    if sys.platform == "linux":
+        with suppress(OSError):
+            connected.setsockopt(*RECEIVE_ERRORS[connected.family], 1)
