@@ -7,10 +7,13 @@ a datagram whose content is ignored, and the answer is one datagram.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from probes.association import Association
 from probes.connection import Connection
+from probes.daytime_syntax import parse_line
 from probes.outcome import Failure, Outcome
+from probes.result import Result
 from probes.terminal import quote
 
 # Far above any date on one line, far below what a server that never stops would send.
@@ -66,3 +69,15 @@ def read_line(reply: bytes) -> str:
     if LINE.fullmatch(reply):
         return text.removesuffix("\r\n")
     raise Failure(Outcome.WRONG, f"not one line of printable ASCII with CR LF: {quote(text)}")
+
+
+def interpret(result: Result) -> Result:
+    """An OK `result` with what its line tells beyond the time: who answered, and their skew.
+
+    Neither is a matter of the protocol, so neither changes the outcome.
+    """
+    reading = parse_line(result.detail)
+    if reading is None:
+        return result
+    skew_s = reading.skew_s(result.asked, result.ended)
+    return replace(result, identity=reading.identity, skew_s=skew_s)

@@ -36,6 +36,9 @@ not. Ctrl-C ends them early, still shows the summary, and exits with 130.
 With --udp every try is one datagram from a new socket to the first address of the name. None is
 sent twice: when it or its answer is lost, the try is TIMEOUT.
 
+Where daytime's line names the server that wrote it, several tries are counted by that name. Where
+it tells its distance from UTC, the skew says how many seconds it is ahead of our clock.
+
 examples:
   probe daytime localhost:1200
   probe daytime localhost:1200 --udp --timeout 1
@@ -143,7 +146,8 @@ def attempt(options: argparse.Namespace) -> Result:
                 detail = exchange(options, connection)
     except Failure as failure:
         return trace.result(options.target, failure.outcome, failure.reason)
-    return trace.result(options.target, Outcome.OK, detail)
+    result = trace.result(options.target, Outcome.OK, detail)
+    return daytime.interpret(result) if options.protocol == "daytime" else result
 
 
 def exchange(options: argparse.Namespace, connection: Connection) -> str:
@@ -172,16 +176,22 @@ def paced(count: int, interval_s: float) -> Iterator[int]:
 def show_try(options: argparse.Namespace, number: int, result: Result) -> None:
     """Show one result as text or JSON."""
     if options.json:
-        show_json("try", {"protocol": options.protocol, "try": number, **result.facts()})
+        kind = {"protocol": options.protocol, "try": number}
+        show_json("try", {**kind, **facts(options, result)})
     else:
         show(result.line())
+
+
+def facts(options: argparse.Namespace, found: Result | Summary) -> dict[str, object]:
+    """What JSON says of one try or of all; only daytime tells who answered, and at what time."""
+    return found.facts() | (found.daytime_facts() if options.protocol == "daytime" else {})
 
 
 def show_summary(options: argparse.Namespace, summary: Summary, exit_code: int) -> None:
     """Show the summary as text or JSON."""
     if options.json:
         kind = {"protocol": options.protocol, "exit": exit_code}
-        show_json("summary", {**kind, **summary.facts()})
+        show_json("summary", {**kind, **facts(options, summary)})
     else:
         interrupted = "; interrupted" if exit_code == EXIT_INTERRUPTED else ""
         show(f"{summary.line()}{interrupted}")

@@ -39,7 +39,8 @@ class Result:
     """One finished try. `seconds` has an entry for every phase that was entered, the last included.
 
     `detail` is the answer after OK and the reason after anything else. It may hold what a peer
-    sent, so it must be escaped wherever it is shown.
+    sent, so it must be escaped wherever it is shown. `ended` is Unix time. What else an answer of
+    daytime tells is in `identity` and `skew_s`.
     """
 
     target: Target
@@ -48,6 +49,9 @@ class Result:
     outcome: Outcome
     seconds: Mapping[Phase, float]
     detail: str
+    ended: float
+    identity: str | None = None
+    skew_s: int | None = None
 
     @property
     def phase(self) -> Phase:
@@ -59,11 +63,17 @@ class Result:
         """Seconds from the start of the look-up to the end."""
         return sum(self.seconds.values())
 
+    @property
+    def asked(self) -> float:
+        """Unix time at the end of the look-up: no answer can be older."""
+        return self.ended - self.elapsed + self.seconds[Phase.LOOKUP]
+
     def line(self) -> str:
         """The result as one line of text; the first word is the outcome."""
         used = f" at {self.address}" if self.address else ""
-        asked = f"{self.transport.to(self.target)}{used}"
-        return f"{self.outcome.name} {asked} {self._timing()}: {self.detail}"
+        place = f"{self.transport.to(self.target)}{used}"
+        skew = "" if self.skew_s is None else f" (skew {self.skew_s} s)"
+        return f"{self.outcome.name} {place} {self._timing()}: {self.detail}{skew}"
 
     def _timing(self) -> str:
         if self.outcome is not Outcome.OK:
@@ -87,6 +97,10 @@ class Result:
             "detail": self.detail,
         }
 
+    def daytime_facts(self) -> dict[str, object]:
+        """What JSON says of daytime beyond that; null where the line does not tell."""
+        return {"identity": self.identity, "skew_s": self.skew_s}
+
 
 class Trace:
     """Notes taken while a try is under way: the address in use and when each phase began."""
@@ -95,9 +109,11 @@ class Trace:
         self,
         transport: Transport = Transport.TCP,
         clock: Callable[[], float] = time.monotonic,
+        wall_clock: Callable[[], float] = time.time,
     ) -> None:
         self._transport = transport
         self._clock = clock
+        self._wall_clock = wall_clock
         self._began = {Phase.LOOKUP: clock()}
         self.address: str | None = None
 
@@ -110,7 +126,8 @@ class Trace:
         times = [*self._began.values(), self._clock()]
         took = [end - start for start, end in pairwise(times)]
         seconds = dict(zip(self._began, took, strict=True))
-        return Result(target, self._transport, self.address, outcome, seconds, detail)
+        ended = self._wall_clock()
+        return Result(target, self._transport, self.address, outcome, seconds, detail, ended)
 
 
 def to_ms(seconds: float | None) -> float | None:

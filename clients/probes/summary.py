@@ -10,6 +10,9 @@ from probes.address import Target
 from probes.outcome import Outcome
 from probes.result import Phase, Result, Transport, format_ms, to_ms
 
+# Names come from the peer, and a try is cheap: how many are kept must not be the peer's choice.
+MAX_IDENTITIES = 1000
+
 RANKS = {"min": 0, "p50": 50, "p95": 95, "max": 100}
 
 
@@ -38,6 +41,8 @@ class Summary:
         self._counts: Counter[Outcome] = Counter()
         self._connect: list[float] = []
         self._answer: list[float] = []
+        self._identities: Counter[str] = Counter()
+        self._other_identities = 0
 
     def add(self, result: Result) -> None:
         """Count one try. The first that is not OK decides the outcome of them all."""
@@ -48,6 +53,8 @@ class Summary:
             self._connect.append(result.seconds[Phase.CONNECT])
         if result.outcome is Outcome.OK:
             self._answer.append(result.seconds[Phase.ANSWER])
+        if result.identity is not None:
+            self._count(result.identity)
 
     def line(self) -> str:
         """The summary as one line of text."""
@@ -58,9 +65,8 @@ class Summary:
             f" {failed.total()} failed{f' ({words})' if words else ''}"
         )
         times = [_line("connect", self._connect), _line("answer", self._answer)]
-        return "; ".join(
-            [f"SUMMARY {self._transport.to(self._target)} {counts}", *filter(None, times)]
-        )
+        parts = filter(None, [*times, self._identity_line()])
+        return "; ".join([f"SUMMARY {self._transport.to(self._target)} {counts}", *parts])
 
     def facts(self) -> dict[str, object]:
         """The same facts under names, for JSON; times are null when there are none."""
@@ -73,6 +79,22 @@ class Summary:
             "connect_ms": _facts(self._connect),
             "answer_ms": _facts(self._answer),
         }
+
+    def daytime_facts(self) -> dict[str, object]:
+        """What JSON says of daytime beyond that: answers by identity, the most frequent first."""
+        identities = dict(self._identities.most_common())
+        return {"identities": identities, "other_identities": self._other_identities}
+
+    def _count(self, identity: str) -> None:
+        if identity in self._identities or len(self._identities) < MAX_IDENTITIES:
+            self._identities[identity] += 1
+        else:
+            self._other_identities += 1
+
+    def _identity_line(self) -> str:
+        counts = ", ".join(f"{name} {count}" for name, count in self._identities.most_common())
+        others = f" and {self._other_identities} by others" if self._other_identities else ""
+        return f"by identity: {counts}{others}" if counts else ""
 
     def _failed(self) -> Counter[str]:
         counts = self._counts.items()

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
+import socket
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -88,3 +91,53 @@ def test_reset_instead_of_eof() -> None:
     """D2: a reset after the line is RESET, not success: it may destroy the line elsewhere."""
     done = probe(send(LINE), reset())
     assert (done.code, done.words) == (56, ["RESET"])
+
+
+def test_identity() -> None:
+    """D5: several tries are counted by the host token that ends each line."""
+    names = iter([b" web-7f9c", b" web-x", b"", b" web-7f9c"])
+    with Peer(lambda caller: caller.sendall(LINE[:-2] + next(names) + b"\r\n")) as peer:
+        done = run("probe", "daytime", peer.address, "--count", "4", "--interval", "0.01")
+    assert done.words == ["OK", "OK", "OK", "OK", "SUMMARY"]
+    assert done.out.endswith("; by identity: web-7f9c 2, web-x 1\n")
+
+
+def test_json_of_identities() -> None:
+    """D5: --json has the identity of every try, null where there is none, and the tally."""
+    names = iter([b" web-7f9c", b""])
+    options = ("--count", "2", "--interval", "0.01", "--json")
+    with Peer(lambda caller: caller.sendall(LINE[:-2] + next(names) + b"\r\n")) as peer:
+        done = run("probe", "daytime", peer.address, *options)
+    *tries, summary = [json.loads(line) for line in done.out.splitlines()]
+    assert [each["identity"] for each in tries] == ["web-7f9c", None]
+    assert [each["transport"] for each in (*tries, summary)] == ["tcp"] * 3
+    assert (summary["identities"], summary["other_identities"]) == ({"web-7f9c": 1}, 0)
+
+
+@pytest.mark.parametrize("wrong_by_s", [0, 3600, -3600])
+def test_skew(wrong_by_s: int) -> None:
+    """D6: a clock that is wrong is OK all the same, but text and JSON say by how much."""
+
+    def tell(caller: socket.socket) -> None:
+        now = datetime.now(UTC) + timedelta(seconds=wrong_by_s)
+        caller.sendall(f"{now:%Y-%m-%dT%H:%M:%S}+00:00\r\n".encode())
+
+    with Peer(tell) as peer:
+        done = run("probe", "daytime", peer.address)
+        facts = json.loads(run("probe", "daytime", peer.address, "--json").out)
+    assert (done.code, done.words) == (0, ["OK"])
+    shown = re.search(r" \(skew (-?[0-9]+) s\)\n", done.out)
+    assert shown
+    for skew_s in (int(shown[1]), facts["skew_s"]):
+        # A second that begins during the try is one that the line need not have.
+        assert 0 <= abs(wrong_by_s) - abs(skew_s) <= 1
+        assert skew_s * wrong_by_s >= 0
+
+
+def test_no_skew() -> None:
+    """D6: a zone that does not tell its offset, and a failure, have no skew."""
+    done = probe(send(LINE))
+    assert done.out.endswith("EST 2010\n")
+    for reply in (LINE, b""):
+        facts = json.loads(probe(send(reply), options=("--json",)).out)
+        assert (facts["skew_s"], facts["identity"]) == (None, None)

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import pytest
+
 from probes.address import Target
+from probes.daytime import interpret
 from probes.outcome import Outcome
 from probes.result import Phase, Result, Trace, Transport
 
 TARGET = Target("echo", 1201)
+ENDED = 1283102725.5  # 17:25:25.5 in UTC, on the day of most examples
 
 
 def traced(*phases: Phase, transport: Transport = Transport.TCP) -> Trace:
     """A trace whose phases take 1 s, 2 s and 4 s."""
     times = iter([0.0, 1.0, 3.0, 7.0] if len(phases) == 2 else [0.0, 1.0, 3.0])
-    trace = Trace(transport, clock=lambda: next(times))
+    trace = Trace(transport, clock=lambda: next(times), wall_clock=lambda: ENDED)
     for phase in phases:
         trace.enter(phase)
     trace.address = "10.0.0.1:1201"
@@ -60,6 +64,38 @@ def test_failure() -> None:
 
 def test_failure_without_an_address() -> None:
     """Where no address was found, none is named."""
-    result = Result(TARGET, Transport.TCP, None, Outcome.DNS, {Phase.LOOKUP: 0.5}, "no such name")
+    result = Result(
+        TARGET, Transport.TCP, None, Outcome.DNS, {Phase.LOOKUP: 0.5}, "no such name", 0
+    )
     assert result.line() == "DNS echo:1201 in lookup after 500.0 ms: no such name"
     assert result.facts()["address"] is None
+
+
+@pytest.mark.parametrize(
+    ("line", "identity", "skew_s", "shown"),
+    [
+        # Asked 6 s before the end: at 19.5, so any second from 19 to 25 may have been the answer's.
+        ("Sun Aug 29 17:25:19 UTC 2010", None, 0, " (skew 0 s)"),
+        ("Sun Aug 29 17:25:25 UTC 2010 web-1", "web-1", 0, " (skew 0 s)"),
+        ("Sun Aug 29 17:25:18 UTC 2010", None, -1, " (skew -1 s)"),
+        ("2010-08-29T18:25:26+00:00 web-1", "web-1", 3601, " (skew 3601 s)"),
+        ("Sunday, August 29, 2010 17:25:19-EST web-1", "web-1", None, ""),
+        ("a quarter past five", None, None, ""),
+    ],
+)
+def test_what_daytime_tells(
+    line: str, identity: str | None, skew_s: int | None, shown: str
+) -> None:
+    """D5, D6: identity and skew are told where the line tells them, and the outcome is the same."""
+    result = interpret(traced(Phase.CONNECT, Phase.ANSWER).result(TARGET, Outcome.OK, line))
+    assert result.daytime_facts() == {"identity": identity, "skew_s": skew_s}
+    assert (result.outcome, result.detail) == (Outcome.OK, line)
+    assert result.line().endswith(f": {line}{shown}")
+
+
+def test_time_of_asking() -> None:
+    """D6: the look-up is over before the server is asked, over UDP too."""
+    over_tcp = traced(Phase.CONNECT, Phase.ANSWER).result(TARGET, Outcome.OK, "fine")
+    over_udp = traced(Phase.ANSWER, transport=Transport.UDP).result(TARGET, Outcome.OK, "fine")
+    assert (over_tcp.asked, over_tcp.ended) == (ENDED - 6, ENDED)
+    assert over_udp.asked == ENDED - 2

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,14 +11,15 @@ from hypothesis import strategies as st
 from probes.address import Target
 from probes.outcome import Outcome
 from probes.result import Phase, Result, Transport
-from probes.summary import Summary, percentile, spread
+from probes.summary import MAX_IDENTITIES, Summary, percentile, spread
 
 TARGET = Target("echo", 1201)
 
 
 def result(outcome: Outcome, *seconds: float) -> Result:
     """A try that spent `seconds` in one phase after the other."""
-    return Result(TARGET, Transport.TCP, None, outcome, dict(zip(Phase, seconds, strict=False)), "")
+    took = dict(zip(Phase, seconds, strict=False))
+    return Result(TARGET, Transport.TCP, None, outcome, took, "", 0)
 
 
 @pytest.mark.parametrize(
@@ -76,11 +79,10 @@ def test_summary() -> None:
 def test_summary_over_udp() -> None:
     """The summary of tries over UDP says so, and has no connect times."""
     summary = Summary(TARGET, Transport.UDP)
-    summary.add(
-        Result(
-            TARGET, Transport.UDP, None, Outcome.OK, {Phase.LOOKUP: 1, Phase.ANSWER: 0.003}, "fine"
-        )
+    over_udp = replace(
+        result(Outcome.OK), transport=Transport.UDP, seconds={Phase.LOOKUP: 1, Phase.ANSWER: 0.003}
     )
+    summary.add(over_udp)
     assert summary.line() == (
         "SUMMARY echo:1201 over UDP 1 sent, 1 ok, 0 failed"
         "; answer ms min 3.0 p50 3.0 p95 3.0 max 3.0"
@@ -96,3 +98,40 @@ def test_empty_summary() -> None:
     assert summary.line() == "SUMMARY echo:1201 0 sent, 0 ok, 0 failed"
     assert summary.facts()["connect_ms"] is None
     assert summary.facts()["answer_ms"] is None
+
+
+def named(identity: str | None) -> Result:
+    """A try that was answered by a server of that name."""
+    return replace(result(Outcome.OK, 1, 0.002, 0.003), identity=identity)
+
+
+def test_identities() -> None:
+    """D5: answers are counted by identity, the most frequent first; some have none."""
+    summary = Summary(TARGET, Transport.TCP)
+    for identity in ["web-x", "web-7f9c", None, "web-7f9c", "web-x", "web-7f9c"]:
+        summary.add(named(identity))
+    summary.add(result(Outcome.TIMEOUT, 1, 9))
+    assert summary.line().endswith("; by identity: web-7f9c 3, web-x 2")
+    facts = summary.daytime_facts()
+    assert facts == {"identities": {"web-7f9c": 3, "web-x": 2}, "other_identities": 0}
+
+
+def test_no_identities() -> None:
+    """D5: where no server names itself, text is silent and JSON has none."""
+    summary = Summary(TARGET, Transport.TCP)
+    summary.add(named(None))
+    assert "identity" not in summary.line()
+    assert summary.daytime_facts() == {"identities": {}, "other_identities": 0}
+
+
+def test_many_identities() -> None:
+    """D5: only so many names are kept; the answers by all others are counted together."""
+    summary = Summary(TARGET, Transport.TCP)
+    for number in range(MAX_IDENTITIES + 7):
+        summary.add(named(f"web-{number}"))
+    summary.add(named("web-0"))
+    facts = summary.daytime_facts()
+    assert isinstance(facts["identities"], dict)
+    assert len(facts["identities"]) == MAX_IDENTITIES
+    assert (facts["identities"]["web-0"], facts["other_identities"]) == (2, 7)
+    assert summary.line().endswith(f"web-{MAX_IDENTITIES - 1} 1 and 7 by others")
