@@ -179,7 +179,6 @@ def test_size(arguments: list[str], size: int) -> None:
         (["--udp", "--size=-1"], "must be from 0 to 65507: '-1' over UDP"),
         (["--udp", "--size="], "must be from 0 to 65507: '' over UDP"),
     ],
-    ids=" ".join,
 )
 def test_no_size(arguments: list[str], complaint: str, capsys: pytest.CaptureFixture[str]) -> None:
     """E5: a size out of bounds is USAGE, and names the bounds that apply."""
