@@ -41,7 +41,7 @@ it tells its distance from UTC, the skew says how many seconds it is ahead of ou
 
 examples:
   probe daytime localhost:1200
-  probe daytime localhost:1200 --udp --timeout 1
+  probe daytime 127.0.0.1:1200 --udp --timeout 1
   probe echo localhost:1201 --size 1048576 --count 10 --interval 0.2 --json
 """
 
