@@ -39,7 +39,7 @@ down: engine ## stop and remove all that runs
 	$(COMPOSE) down
 
 logs: engine ## follow the logs until Ctrl-C
-	$(COMPOSE) logs --follow
+	@$(COMPOSE) logs --follow || [ $$? = 130 ]
 
 run: python ## run both services on 127.0.0.1 without Docker, until Ctrl-C
 	@$(PYTHON) scripts/run.py

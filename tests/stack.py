@@ -13,7 +13,7 @@ from pytest_docker.plugin import Services
 ROOT = Path(__file__).parent.parent
 SERVERS = ("daytime", "echo")
 IMAGES = tuple(f"small-services/{name}:0.1.0" for name in SERVERS)
-PATIENCE_S = 60.0
+PATIENCE_S = 120.0
 
 # Waits to be asked; `exec` into it is a second faster than a container for each question.
 IDLE_CLIENT = ["python3.13", "-c", "import signal; signal.sigwait({signal.SIGTERM})"]

@@ -1,6 +1,6 @@
 """python -m echo: the echo service."""
 
-import sys
+import os
 
 from runtime.lifecycle import Stop
 
@@ -16,4 +16,6 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    # Not sys.exit: the threads of the admin port may be at work until the very end, and the
+    # interpreter, taken down beneath them, can crash instead of telling the status.
+    os._exit(main())

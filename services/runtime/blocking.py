@@ -121,7 +121,6 @@ def next_caller(server: Server[BlockingService]) -> BlockingConnection | None:
 
 
 def last_callers(server: Server[BlockingService]) -> list[BlockingConnection]:
-    """Accept whoever waits, as far as there is room, and close the listener."""
-    with server.listener:
-        queued = accept_queued(server.listener, server.room())
-        return [BlockingConnection(accepted, server) for accepted in queued]
+    """Accept whoever waits, and close the listener."""
+    with server.listener as listener:
+        return [BlockingConnection(accepted, server) for accepted in accept_queued(listener)]

@@ -136,7 +136,7 @@ class Loop:
         if self._server.datagrams:
             self._server.datagrams.finish()
         with self._server.listener as listener:
-            for accepted in accept_queued(listener, self._server.room()):
+            for accepted in accept_queued(listener):
                 self._begin(accepted)
 
     def _oldest_lingering(self) -> Conversation | None:

@@ -109,12 +109,13 @@ def accept(listener: socket) -> Accepted | None:
         raise
 
 
-def accept_queued(listener: socket, room: int) -> Iterator[Accepted]:
-    """Everybody who waits now, at most `room` callers and never more than there is means for.
+def accept_queued(listener: socket) -> Iterator[Accepted]:
+    """Everybody who waits now, as long as there is means for one more.
 
-    A listener is emptied like this before it closes, since its close resets whoever waits.
+    A listener is emptied like this before it closes, since its close resets whoever waits. So
+    the connection cap is no limit here: at the cap is where callers wait.
     """
-    while room > 0:
+    while True:
         try:
             accepted = accept(listener)
         except OSError as error:
@@ -124,7 +125,6 @@ def accept_queued(listener: socket, room: int) -> Iterator[Accepted]:
         if accepted is None:
             return
         yield accepted
-        room -= 1
 
 
 def address_text(address: Any) -> str:

@@ -42,7 +42,8 @@ def test_ports_agree(name: str) -> None:
     """The default port is the one exposed, published and mapped to itself, on loopback only."""
     port = SETTINGS[name].rows()["port"].default
     assert instructions(name, "EXPOSE") == [str(port)]
-    assert STACK["services"][name]["ports"] == [f"127.0.0.1:{port}:{port}"]
+    published = f"127.0.0.1:{port}:{port}"
+    assert STACK["services"][name]["ports"] == [published, f"{published}/udp"]
 
 
 @pytest.mark.parametrize("name", DOCKERFILES)
@@ -103,7 +104,7 @@ def test_the_network_leads_nowhere() -> None:
 
 
 @pytest.mark.parametrize("name", SETTINGS)
-def test_health_is_a_round_trip(name: str) -> None:
+def test_health_is_the_services_own_check(name: str) -> None:
     """Health is asked by the service's own check, and only where the stack is described."""
     health = STACK["services"][name]["healthcheck"]["test"]
     assert health == ["CMD", "python3.13", "-m", name, "--check"]

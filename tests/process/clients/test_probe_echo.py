@@ -152,7 +152,7 @@ def test_memory_is_flat() -> None:
 def peak_kib(size: int) -> int:
     """The most memory that a try of `size` bytes had at any time."""
     with Peer(echo()) as peer:
-        process = start("probe", "echo", peer.address, "--size", str(size))
+        process = start("probe", "echo", peer.address, "--size", str(size), "--timeout", "60")
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
         assert finish(process).code == 0

@@ -112,8 +112,9 @@ def test_the_oldest_lingering_caller_makes_room(serve: Serve, concurrent_model: 
     assert all(LINE.fullmatch(receive_all(caller)) for caller in callers)
     assert time.monotonic() - began < 20  # of the 40 that it would take two at a time
     lines = server.connections(38)
-    assert [line["peer"] for line in lines[:38]] == names[:38]
     assert {line["ended"] for line in lines} == {"lingered"}
+    if concurrent_model == "evented":  # threads may be overtaken by those after them
+        assert [line["peer"] for line in lines[:38]] == names[:38]
     for caller in callers:
         caller.close()
 

@@ -140,6 +140,20 @@ def test_whoever_is_queued_is_served(serve: Serve, model: str) -> None:
     assert len(server.events("connection")) == 100
 
 
+def test_whoever_waits_at_the_cap_is_served(serve: Serve, model: str) -> None:
+    """At the cap callers wait in the backlog, and a stop does not turn them away."""
+    server = serve("echo", "--model", model, "--max-connections", "1")
+    with server.connect() as first, server.connect() as second:
+        first.sendall(b"1")
+        assert first.recv(1) == b"1"
+        second.sendall(b"2")
+        server.send()
+        wait_until_stopping(server)
+        first.close()
+        assert second.recv(1) == b"2"
+    assert server.wait() == 0
+
+
 def test_a_restart_finds_its_port_free(serve: Serve, model: str) -> None:
     """Daytime closes first, and the connections that linger in the system do not hold the port."""
     port = "0"
