@@ -22,7 +22,7 @@ Now by hand:
 endef
 export BY_HAND
 
-.PHONY: help up down logs run test test-integration check fix clean images engine python
+.PHONY: help up down logs run demo-blocking test test-integration check fix clean images engine python
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-17s %s\n", $$1, $$2 }' Makefile
@@ -43,6 +43,9 @@ logs: engine ## follow the logs until Ctrl-C
 
 run: python ## run both services on 127.0.0.1 without Docker, until Ctrl-C
 	@$(PYTHON) scripts/run.py
+
+demo-blocking: python ## show who waits for whom under each model, in six seconds
+	@$(PYTHON) scripts/demo_blocking.py
 
 test: .venv/ready ## run all tests; those over Docker too, where an engine answers
 	@! docker info >/dev/null 2>&1 || $(MAKE) --no-print-directory images
