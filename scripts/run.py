@@ -22,11 +22,15 @@ def main() -> int:
 
     signal.signal(signal.SIGINT, stop)
     signal.signal(signal.SIGTERM, stop)
+    # Until both are started a signal waits, so that it reaches both. They inherit that, which is
+    # no harm to them: a service waits for its signals and does not have them delivered.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     for name in ("daytime", "echo"):
         command = [sys.executable, "-m", name, "--host", "127.0.0.1"]
         # In a session of its own, since to a service a second signal means to end at once: a
         # Ctrl-C is to reach it through this process only, not from the terminal as well.
         children.append(Popen(command, cwd=SERVICES, start_new_session=True))
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
     failed = False
     for _ in children:
         _, status = os.wait()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import select
 import socket
 from collections.abc import Sequence
@@ -31,15 +32,21 @@ class Connection(ConnectedSocket):
     def finish_sending(self) -> None:
         """Half-close: the peer sees the end of our data and may still answer."""
         with os_errors_as_failures():
-            self._socket.shutdown(socket.SHUT_WR)
+            try:
+                self._socket.shutdown(socket.SHUT_WR)
+            except OSError as error:
+                if error.errno != errno.ENOTCONN:  # it is over: the next receive tells how
+                    raise
 
     def wait(self, *, to_send: bool) -> tuple[bool, bool]:
         """Wait until there is something to receive, or room `to_send`; returns which of the two."""
-        writers = [self._socket] if to_send else []
+        poll = select.poll()  # select() takes no descriptor above 1023, and many may be inherited
+        poll.register(self._socket, select.POLLIN | (select.POLLOUT if to_send else 0))
         with os_errors_as_failures():
-            timeout = self.deadline.remaining()
-            readable, writable, _ = select.select([self._socket], writers, [], timeout)
-        return bool(readable), bool(writable)
+            events = dict(poll.poll(self.deadline.remaining() * 1000))
+        ready = events.get(self._socket.fileno(), 0)
+        # An error is something to receive, too: that call tells which.
+        return bool(ready & ~select.POLLOUT), bool(ready & select.POLLOUT)
 
 
 def open_connection(target: Target, family: int, deadline: Deadline, trace: Trace) -> Connection:

@@ -139,16 +139,20 @@ def connected_socket(
         try:
             connecting.settimeout(deadline.remaining() / shares)
             connecting.connect(address.sockaddr)
-            _refuse_self(connecting, address)
+            _refuse_self(connecting)
         except BaseException:
             connecting.close()
             raise
         return connecting
 
 
-def _refuse_self(connected: socket.socket, address: Address) -> None:
+def _refuse_self(connected: socket.socket) -> None:
     # With no listener on a port of the ephemeral range, that very port may be picked as ours, and
     # we are connected to ourselves: by UDP's nature, and in TCP by RFC 9293 section 3.5,
     # simultaneous open. It would be a perfect false echo.
-    if connected.getsockname() == address.sockaddr:
+    try:
+        peer = connected.getpeername()
+    except OSError:  # already over: the next call tells how
+        return
+    if connected.getsockname() == peer:
         raise ConnectionRefusedError(errno.ECONNREFUSED, "nobody there: connected to ourselves")

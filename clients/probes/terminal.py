@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 JSON_SCHEMA = 1
 MAX_QUOTED_CHARS = 60
@@ -50,7 +51,8 @@ def show_json(kind: str, facts: Mapping[str, object]) -> None:
 
 def complain(text: str) -> None:
     """Write one line for the human beside the data."""
-    print(escape(text), file=sys.stderr, flush=True)
+    with suppress(OSError):  # a word that nobody can read must not change the outcome
+        print(escape(text), file=sys.stderr, flush=True)
 
 
 def exit_status(tool: Callable[[], int]) -> int:

@@ -107,8 +107,8 @@ class Loop:
     def _begin(self, accepted: Accepted) -> None:
         conversation = self._server.service.conversation(accepted, self._epoll.modify)
         self._server.tally.opened(conversation)
-        self._epoll.register(conversation.socket, READABLE)
         try:
+            self._epoll.register(conversation.socket, READABLE)
             conversation.begin(self._now)
         except OSError as error:
             self._end(conversation, Ending.of(error))

@@ -40,6 +40,7 @@ _NOBODY = {
     errno.EHOSTUNREACH,
     errno.ENETDOWN,
     errno.ENETUNREACH,
+    getattr(errno, "ENONET", errno.EAGAIN),  # Linux only
     errno.ENOPROTOOPT,
     errno.EOPNOTSUPP,
     errno.EPERM,

@@ -9,6 +9,7 @@ import os
 import select
 import threading
 import time
+from contextlib import suppress
 from typing import Any, TextIO
 
 from runtime.connection import Connection, Ending
@@ -24,7 +25,7 @@ class Sink:
     """A descriptor that is written without ever waiting for its reader.
 
     Lines are far below the 4,096 bytes for which a writable pipe has room (pipe(7)). Polling
-    is used, not O_NONBLOCK: a terminal shares that flag with the shell.
+    is used, not O_NONBLOCK: whoever shares the descriptor would share that flag.
     """
 
     def __init__(self, descriptor: int) -> None:
@@ -36,14 +37,22 @@ class Sink:
     @classmethod
     def of(cls, stream: TextIO | None) -> "Sink":
         """The sink of a standard stream, which is None in a process started without it."""
-        return cls(stream.fileno() if stream else os.open(os.devnull, os.O_WRONLY))
+        if not stream:
+            return cls(os.open(os.devnull, os.O_WRONLY))
+        if stream.isatty():
+            # A terminal takes a line while it has room for one byte, and then waits. Opened anew
+            # it can be told not to wait, without a word to those who share the descriptor.
+            with suppress(OSError):
+                terminal = os.ttyname(stream.fileno())
+                return cls(os.open(terminal, os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK))
+        return cls(stream.fileno())
 
     def write(self, line: str) -> bool:
         """Write one line; False when it was dropped, for no room or no reader."""
         data = line.encode("ascii", "backslashreplace") + b"\n"
         with self._lock:
             try:
-                return bool(self._poll.poll(0)) and os.write(self._descriptor, data) > 0
+                return bool(self._poll.poll(0)) and os.write(self._descriptor, data) == len(data)
             except OSError:
                 return False
 
@@ -57,16 +66,19 @@ class Log:
         self._sink = sink
         self._line = _text_line if text else _json_line
         self._dropped = 0
+        self._lock = threading.Lock()
         self._last: dict[str, float] = {}
 
     def write(self, level: str, event: str, **facts: object) -> None:
         """One line, if the level is asked for."""
         if LEVELS.index(level) < self._level:
             return
-        if self._dropped and self._emit("warning", "lines dropped", {"lines": self._dropped}):
-            self._dropped = 0
-        if not self._emit(level, event, facts):
-            self._dropped += 1
+        with self._lock:
+            told = {"lines": self._dropped}
+            if self._dropped and self._emit("warning", "lines dropped", told):
+                self._dropped = 0
+            if not self._emit(level, event, facts):
+                self._dropped += 1
 
     def seldom(self, level: str, event: str, **facts: object) -> None:
         """The same, but not within `SELDOM_S` of the last line for this event."""

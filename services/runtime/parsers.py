@@ -55,7 +55,7 @@ def address(text: str) -> str:
     host, _, zone = text.partition("%")
     for family in [socket.AF_INET6] if zone else [socket.AF_INET6, socket.AF_INET]:
         try:
-            socket.inet_pton(family, host or "::")
+            socket.inet_pton(family, host if text else "::")
             return text
         except (OSError, ValueError):
             pass

@@ -122,6 +122,8 @@ def _listener(settings: Settings, port: str) -> socket:
 
 def _cannot_bind(settings: Settings, port: str, error: OSError) -> CannotStart:
     name = _CULPRIT.get(error.errno, port)
+    if settings.host and error.errno in (errno.EINVAL, errno.ENODEV):
+        name = "host"  # a link-local address without its zone id, or an unknown one
     reason = (error.strerror or str(error)).lower()
     return CannotStart(f"--{name.replace('_', '-')} {getattr(settings, name)}: {reason}")
 

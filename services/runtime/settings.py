@@ -156,7 +156,9 @@ def _refuse_unknown_variables(rows: Mapping[str, Setting], environ: Mapping[str,
     for name in environ:
         if name.startswith(PREFIX) and name not in known:
             nearest = difflib.get_close_matches(name, known, n=1, cutoff=0)[0]
-            raise BadSetting(f"{name}: unknown setting; the nearest known one is {nearest}")
+            raise BadSetting(
+                f"{_escaped(name)}: unknown setting; the nearest known one is {nearest}"
+            )
 
 
 def _flag(name: str) -> str:

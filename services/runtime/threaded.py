@@ -17,8 +17,9 @@ from runtime.service import BlockingService, Server
 # How soon to try again when the system gives no further thread (pids limit, memory).
 THREAD_RETRY_S = 0.1
 
-# Beyond the drain deadline, by which every thread has given up its caller.
-JOIN_GRACE_S = 1.0
+# Beyond the drain deadline, at which every thread gives up its caller: a thousand of them on one
+# core take a second or two for it.
+JOIN_GRACE_S = 3.0
 
 
 def serve(server: Server[BlockingService]) -> None:
@@ -40,20 +41,21 @@ class Callers:
 
     def __init__(self, server: Server[BlockingService]) -> None:
         self._server = server
+        self._leaving: BlockingConnection | None = None
         self._threads: set[threading.Thread] = set()
         self._woken, self._waking = os.pipe()
         os.set_blocking(self._waking, False)
 
     def wait_for_next(self) -> bool:
         """Wait until there is a caller and room for it; False if anything else woke us."""
+        # One wait in each call, since it takes the wake-ups: what they told must be seen anew.
         listener = self._server.listener.fileno()
         if self._server.room() > 0:
             return listener in self._wait({listener: select.POLLIN})
-        if not self._lingering():
+        if self._is_leaving() or not self._lingering():
             self._wait({})
-        elif listener in self._wait({listener: select.POLLIN}):
+        elif listener in self._wait({listener: select.POLLIN}) and self._server.room() <= 0:
             self._let_go_oldest_lingering()
-            self._wait({})
         return False
 
     def start(self, connection: BlockingConnection) -> None:
@@ -97,7 +99,13 @@ class Callers:
             for each in self._server.tally.open.values():
                 if each.lingering:
                     each.let_go()
+                    self._leaving = each
                     return
+
+    def _is_leaving(self) -> bool:
+        """Whether the caller last let go still takes up its place."""
+        with self._server.tally.lock:
+            return self._leaving in self._server.tally.open.values()
 
     def _wait(self, events: dict[int, int], until: float = math.inf) -> set[int]:
         """Wait for events, for a thread that wakes us, or for the stop."""

@@ -44,6 +44,8 @@ def run(
         ("echo", [], {"SERVE_PORT": ""}, ["SERVE_PORT", "(empty)"]),
         ("echo", [], {"SERVE_PROT": "1"}, ["SERVE_PROT", "SERVE_PORT"]),
         ("echo", ["--host", "localhost"], {}, ["--host", "localhost"]),
+        ("echo", ["--host", "%lo"], {}, ["--host", "%lo"]),
+        ("echo", [], {"SERVE_A\nB\x1b[31m": "1"}, ["SERVE_A\\nB\\x1b"]),
         ("echo", ["--host", "::1", "--family", "4"], {}, ["--host", "::1"]),
         ("echo", ["--host", "1.2.3.4\n\x1b[2J"], {}, ["--host", "\\n\\x1b"]),
         ("echo", ["--family", "5"], {}, ["--family", "5"]),
@@ -96,6 +98,12 @@ def test_an_address_of_another_machine_is_status_1() -> None:
         1,
         "echo: --host 192.0.2.1: cannot assign requested address\n",
     )
+
+
+def test_a_link_local_address_needs_its_zone() -> None:
+    """An address that cannot be bound as it is names the host, not the port."""
+    result = run("echo", "--port", "0", "--host", "fe80::1")
+    assert (result.returncode, result.stderr) == (1, "echo: --host fe80::1: invalid argument\n")
 
 
 def test_an_unknown_interface_is_status_1() -> None:

@@ -106,6 +106,25 @@ def test_the_cap_stays_below_the_descriptor_limit(serve: Serve, concurrent_model
     assert len(server.connections(30)) == 30
 
 
+def test_out_of_descriptors(serve: Serve, model: str) -> None:
+    """Without descriptors the server rests, says so once, and goes on when there are some."""
+    server = serve("echo", "--model", model, admin=False)
+    with server.connect() as caller:
+        caller.sendall(b"x")
+        assert caller.recv(1) == b"x"
+    server.connections(1)
+    pid = server.process.pid
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (server.descriptors(), 20_000))
+    with server.connect() as waiting:
+        wait_until(lambda: server.events("accept failed"), "the log line")
+        assert server.is_at_rest()
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (1024, 20_000))
+        waiting.sendall(b"y")
+        assert waiting.recv(1) == b"y"
+    assert len(server.events("accept failed")) == 1
+    assert server.stop() == 0
+
+
 def test_a_thread_that_cannot_be_started_delays_the_accept(serve: Serve) -> None:
     """Where the system gives no further thread, callers wait and the server lives."""
     server = serve(

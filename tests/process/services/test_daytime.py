@@ -119,6 +119,14 @@ def test_the_oldest_lingering_caller_makes_room(serve: Serve, concurrent_model: 
         caller.close()
 
 
+def test_a_full_house_goes_on_serving(serve: Serve, concurrent_model: str) -> None:
+    """At a cap of one, a caller who leaves in the very moment when he is let go stops nobody."""
+    server = serve("daytime", "--model", concurrent_model, "--max-connections", "1")
+    for _ in range(300):
+        with server.connect() as caller:
+            assert LINE.fullmatch(receive_all(caller))
+
+
 def test_descriptors_and_threads_return_to_their_baseline(serve: Serve, model: str) -> None:
     """Nothing of a caller is left behind."""
     server = serve("daytime", "--model", model)

@@ -116,6 +116,15 @@ def test_a_terminal_gets_text() -> None:
     ]
 
 
+def test_nobody_reads_the_terminal(model: str) -> None:
+    """A terminal that nobody reads takes no more lines, and the service goes on and ends."""
+    ours, theirs = pty.openpty()
+    with log_to(theirs, "--model", model) as (_, port):
+        os.close(theirs)
+        call(port, 300)
+    os.close(ours)
+
+
 @contextmanager
 def log_to(stdout: int, *flags: str) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
     """A daytime server that logs to a descriptor: the process, and its port; ends well."""
