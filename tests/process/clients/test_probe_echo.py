@@ -138,6 +138,19 @@ def test_early_close() -> None:
     assert done.err == ""
 
 
+@pytest.mark.parametrize("last", [[], [reset()]], ids=["close", "reset"])
+def test_a_peer_that_ends_early_is_never_out_of_reach(last: list[Step]) -> None:
+    """However its end meets our half-close, it is CLOSED or RESET: the peer was there."""
+    done = probe(expect_one, *last, options=("--count", "200", "--interval", "0.001", "--json"))
+    tries = [json.loads(line) for line in done.out.splitlines()]
+    assert {each["outcome"] for each in tries if each["type"] == "try"} <= {"CLOSED", "RESET"}
+
+
+def expect_one(caller: socket.socket) -> None:
+    """Receive one byte, and leave the others unread."""
+    caller.recv(1)
+
+
 def test_size_on_the_wire() -> None:
     """--size is the number of bytes sent."""
     probe(expect_end(after_bytes=777), options=("--size", "777"))
