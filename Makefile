@@ -3,8 +3,6 @@ COMPOSE ?= $(shell docker compose version >/dev/null 2>&1 && echo docker compose
 CLIENT = $(COMPOSE) run --rm --no-deps -T client
 SERVICES := daytime echo web
 BIN := .venv/bin
-# Most tests wait for something, so there may be more of them at a time than cores.
-AT_ONCE := --numprocesses 4 --dist loadgroup
 SCRIPTS := $(filter-out %.py,$(wildcard scripts/*)) .ci/run
 
 # All of docker-compose.yml: what is built and started here is also logged and taken down.
@@ -49,7 +47,9 @@ demo-blocking: python ## show who waits for whom under each model, in six second
 
 test: .venv/ready ## run all tests; those over Docker too, where an engine answers
 	@! docker info >/dev/null 2>&1 || $(MAKE) --no-print-directory images
-	$(BIN)/pytest $(AT_ONCE)
+	@# Most tests wait for something, so more of them run at a time than there are cores.
+	$(BIN)/pytest --numprocesses 4 --ignore tests/integration
+	$(BIN)/pytest tests/integration
 
 test-integration: images .venv/ready ## run the tests over Docker
 	REQUIRE_DOCKER=1 $(BIN)/pytest tests/integration

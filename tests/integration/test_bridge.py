@@ -6,8 +6,8 @@ import pytest
 
 from stack import Stack
 
-# One stack, so one worker; and time for containers to come and, even after a failure, to go.
-pytestmark = [pytest.mark.xdist_group("stack"), pytest.mark.timeout(300)]
+# Time for containers to come and, even after a failure, to go.
+pytestmark = pytest.mark.timeout(300)
 
 PRIOR_INPUT = """
 import socket, sys

@@ -8,8 +8,8 @@ import pytest
 
 from stack import IMAGES, SERVERS, Stack, output, run
 
-# One stack, so one worker; and time for containers to come and, even after a failure, to go.
-pytestmark = [pytest.mark.xdist_group("stack"), pytest.mark.timeout(300)]
+# Time for containers to come and, even after a failure, to go.
+pytestmark = pytest.mark.timeout(300)
 
 STATUS = """
 for line in open("/proc/self/status"):

@@ -12,7 +12,7 @@ from pytest_docker.plugin import get_docker_services
 
 from stack import IMAGES, ROOT, SERVERS, Stack, output, run
 
-pytestmark = [pytest.mark.xdist_group("stack"), pytest.mark.timeout(300)]
+pytestmark = pytest.mark.timeout(300)
 
 LARGEST = 65_507
 
