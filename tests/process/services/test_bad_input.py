@@ -45,7 +45,6 @@ def run(
         ("echo", [], {"SERVE_PROT": "1"}, ["SERVE_PROT", "SERVE_PORT"]),
         ("echo", ["--host", "localhost"], {}, ["--host", "localhost"]),
         ("echo", ["--host", "%lo"], {}, ["--host", "%lo"]),
-        ("echo", [], {"SERVE_A\nB\x1b[31m": "1"}, ["SERVE_A\\nB\\x1b"]),
         ("echo", ["--host", "::1", "--family", "4"], {}, ["--host", "::1"]),
         ("echo", ["--host", "1.2.3.4\n\x1b[2J"], {}, ["--host", "\\n\\x1b"]),
         ("echo", ["--family", "5"], {}, ["--family", "5"]),

@@ -95,6 +95,13 @@ def test_the_admin_port_is_not_the_services() -> None:
         daytime("--admin-port", "1200")
 
 
+def test_an_unknown_variable_forges_no_line() -> None:
+    """The name of a variable is anybody's text, and is escaped like every other."""
+    with pytest.raises(BadSetting) as caught:
+        echo(**{"SERVE_PROT\nready\x1b[31m": "1"})
+    assert str(caught.value).startswith("SERVE_PROT\\nready\\x1b[31m: ")
+
+
 def test_settings_are_immutable() -> None:
     """Nothing deeper can change what was asked for."""
     with pytest.raises(AttributeError):
