@@ -22,10 +22,10 @@ def zone(text: str) -> tzinfo:
 
 
 def token(text: str) -> str:
-    """One token of printable ASCII, or `auto` for the host's name."""
+    """One token of printable ASCII, `auto` for the host's name, or nothing."""
     found = os.uname().nodename if text == "auto" else text
-    if not re.fullmatch(rf"[!-~]{{1,{MAX_IDENTITY}}}", found):
-        raise ValueError(f"is not 1 to {MAX_IDENTITY} printable ASCII characters without spaces")
+    if not re.fullmatch(rf"[!-~]{{0,{MAX_IDENTITY}}}", found):
+        raise ValueError(f"is not up to {MAX_IDENTITY} printable ASCII characters without spaces")
     return found
 
 

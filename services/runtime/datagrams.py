@@ -156,7 +156,7 @@ class Datagrams:
             asked.sendmsg([answer], [reply_info(level, info)], 0, peer)
         except NotUnicast:
             return "not_unicast"
-        except OSError:  # no room in the send buffer, no route, too big for this path
+        except OSError:
             return "not_sent"
         self._tally.datagrams_sent += 1
         self._tally.datagram_bytes_sent += len(answer)

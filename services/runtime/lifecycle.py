@@ -69,11 +69,17 @@ class Stop:
     def _obey_signals(self) -> None:
         signal.sigwait(SIGNALS)
         self.signalled = True
-        delay = threading.Timer(self.drain_delay, self._request)
-        delay.daemon = True
-        delay.start()
-        signal.sigwait(SIGNALS)
+        # In this thread, since another may not be had by now: the threaded model uses them up.
+        if not self._second_signal(self.drain_delay):
+            self._request()
+            signal.sigwait(SIGNALS)
         os._exit(1)
+
+    def _second_signal(self, within: float) -> bool:
+        if hasattr(signal, "sigtimedwait"):
+            return signal.sigtimedwait(SIGNALS, within) is not None
+        time.sleep(within)  # on macOS, where a second signal is noticed only then
+        return False
 
     def _request(self) -> None:
         self._requested_at = time.monotonic()

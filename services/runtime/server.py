@@ -29,6 +29,9 @@ RESERVED_DESCRIPTORS = 32
 
 CHECK_TIMEOUT_S = 2.0
 
+# How long datagrams that were queued at the stop may take to be answered.
+JOIN_GRACE_S = 1.0
+
 # How often to look for a port that is free for TCP and UDP, where the system may choose.
 PORT_TRIES = 20
 
@@ -40,6 +43,7 @@ _CULPRIT = {
 }
 
 S = TypeVar("S", bound=Settings)
+T = TypeVar("T")
 
 
 class CannotStart(Exception):
@@ -74,11 +78,14 @@ def _serve(service: Service, settings: Settings, stop: Stop) -> int:
         quiet = Log(service.name, "warning", sink, text=text)
         ready["admin"] = _serve_admin(settings, server, quiet)
     ready |= {"udp": settings.udp, "model": settings.model, "max_connections": cap}
-    log.write("info", "ready", **ready, version=__version__)
+    beside = None
     if datagrams and settings.model != "evented":
-        Thread(target=datagrams.serve, args=[stop], daemon=True).start()
+        beside = _start(datagrams.serve, stop)
+    log.write("info", "ready", **ready, version=__version__)
     # Only the model that is asked for, so that a system without epoll never meets its module.
     import_module(f"runtime.{settings.model}").serve(server)
+    if beside:
+        beside.join(JOIN_GRACE_S)
     log.write("info", "stopped")
     return 0
 
@@ -93,8 +100,18 @@ def _serve_admin(settings: Settings, server: Server[Service], log: Log) -> str:
     )
     listener = _listener(settings, "admin_port")
     admin = Server(listener, service, Stop(), log, Tally(), Heartbeat(), ADMIN_CONNECTIONS)
-    Thread(target=threaded.serve, args=[admin], daemon=True).start()
+    _start(threaded.serve, admin)
     return address_text(listener.getsockname())
+
+
+def _start(work: Callable[[T], None], argument: T) -> Thread:
+    """Do some work in a thread that ends with the process."""
+    thread = Thread(target=work, args=[argument], daemon=True)
+    try:
+        thread.start()
+    except RuntimeError as error:
+        raise CannotStart(str(error)) from None
+    return thread
 
 
 def _open_service_port(settings: Settings) -> tuple[socket, list[socket]]:
@@ -109,7 +126,7 @@ def _open_service_port(settings: Settings) -> tuple[socket, list[socket]]:
         except OSError as error:
             listener.close()
             if settings.port or error.errno != errno.EADDRINUSE:
-                raise _cannot_bind(settings, "port", error) from None
+                raise CannotStart(f"{_cannot_bind(settings, 'port', error)} (UDP)") from None
     raise CannotStart("--port 0: found none that is free for both TCP and UDP")
 
 
@@ -139,8 +156,9 @@ def _connection_cap(asked: int) -> int:
 
 def _check(service: Service, settings: Settings) -> int:
     """Ask the server that runs with these settings: its admin port, else the service itself."""
-    host = {"": "", "0.0.0.0": "", "::": "::1"}.get(settings.host, settings.host)
-    host = host or ("::1" if settings.family == "6" else "127.0.0.1")
+    host = settings.host
+    if host in ("", "0.0.0.0", "::"):
+        host = "::1" if settings.family == "6" else "127.0.0.1"
     port, ask = (settings.port, service.check)
     if settings.admin_port:
         port, ask = (settings.admin_port, is_ready)

@@ -6,6 +6,14 @@ from typing import Any
 
 from runtime.connection import Connection, Ending
 
+# Why a datagram is not answered.
+DROP_REASONS = (
+    *("source_port", "source_address"),  # it may be another such service, or nobody
+    *("rate", "total_rate"),  # too many, from one source or from all
+    "not_unicast",  # it was sent to many
+    "not_sent",  # no room in the send buffer, no route, too big for the path
+)
+
 
 class Tally:
     """The open connections, and the sums of those that have ended.
@@ -22,7 +30,7 @@ class Tally:
         self.accept_errors: Counter[str] = Counter()
         self.datagrams_received = self.datagrams_sent = 0
         self.datagram_bytes_received = self.datagram_bytes_sent = 0
-        self.drops: Counter[str] = Counter()
+        self.drops = Counter(dict.fromkeys(DROP_REASONS, 0))
         self._received = self._sent = 0
 
     def opened(self, connection: Connection) -> None:
