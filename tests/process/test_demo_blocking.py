@@ -84,6 +84,7 @@ def test_who_waits_for_whom() -> None:
     assert [before < most for before, most in threads] == [False, True, False]
 
 
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_interrupted(number: signal.Signals) -> None:
     """Ctrl-C in the midst of it ends script and server, quietly and with 130, and so does any

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -89,14 +88,6 @@ def test_usage(tool: tuple[str, ...], arguments: list[str]) -> None:
     assert (done.code, done.out) == (2, "")
     assert done.err.startswith(f"USAGE {' '.join(tool)}: ")
     assert done.err[:-1].isprintable()
-
-
-@pytest.fixture
-def interruptible() -> Iterator[None]:
-    """A child inherits an ignored SIGINT, which is what a shell gives its background jobs."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
 
 
 @TOOLS
