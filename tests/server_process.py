@@ -25,11 +25,11 @@ THREADS_AT_REST = 2
 PATIENCE_S = 20.0
 
 
-def wait_until(condition: Callable[[], Any], what: str) -> Any:
+def wait_until(condition: Callable[[], Any], what: str, patience_s: float = PATIENCE_S) -> Any:
     """Poll a condition until it holds; its value."""
-    deadline = time.monotonic() + PATIENCE_S
+    deadline = time.monotonic() + patience_s
     while not (value := condition()):
-        assert time.monotonic() < deadline, f"waited {PATIENCE_S} s for: {what}"
+        assert time.monotonic() < deadline, f"waited {patience_s} s for: {what}"
         time.sleep(0.01)
     return value
 

@@ -3,12 +3,13 @@
 import json
 import os
 import subprocess
-import time
 from pathlib import Path
 from typing import Any
 
 import yaml
 from pytest_docker.plugin import Services
+
+from server_process import wait_until
 
 ROOT = Path(__file__).parent.parent
 SERVERS = ("daytime", "echo")
@@ -70,10 +71,14 @@ class Stack:
     def up(self, **env: str) -> None:
         """Start what is not running or not as `env` asks, and wait until all are healthy."""
         self.compose("up", "-d", env=env)
-        deadline = time.monotonic() + PATIENCE_S
-        while any(self.health(name) != "healthy" for name in SERVERS):
-            assert time.monotonic() < deadline, self.compose("logs")
-            time.sleep(0.1)
+        try:
+            wait_until(self.is_healthy, "health", PATIENCE_S)
+        except AssertionError as error:
+            raise AssertionError(self.compose("logs")) from error
+
+    def is_healthy(self) -> bool:
+        """Whether both servers are."""
+        return all(self.health(name) == "healthy" for name in SERVERS)
 
     def container(self, service: str) -> str:
         """The id of a service's container, running or not."""

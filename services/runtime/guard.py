@@ -12,7 +12,7 @@ SERVICE_PORTS = {1200, 1201}
 # The bucket of all sources together, as a multiple of one source's.
 TOTAL_FACTOR = 10
 
-# Sources that have a bucket of their own, 1 MiB or so; the one that was quiet longest gives way.
+# Sources that have a bucket of their own; the one that was quiet longest gives way to a new one.
 MAX_SOURCES = 4096
 
 

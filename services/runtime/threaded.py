@@ -18,7 +18,7 @@ from runtime.service import BlockingService, Server
 THREAD_RETRY_S = 0.1
 
 # Beyond the drain deadline, at which every thread gives up its caller: a thousand of them on one
-# core take a second or two for it.
+# core take more than a second for it.
 JOIN_GRACE_S = 3.0
 
 

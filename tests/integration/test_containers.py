@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from server_process import wait_until
 from stack import IMAGES, SERVERS, Stack, output, run
 
 # Time for containers to come and, even after a failure, to go.
@@ -150,10 +151,7 @@ def test_it_works_as_process_1(image: str) -> None:
     """Without an init, the server itself is process 1 and still ends in order, at once."""
     container = output("docker", "run", "-d", "--network", "none", image).strip()
     try:
-        deadline = time.monotonic() + 20
-        while "ready" not in output("docker", "logs", container):
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        wait_until(lambda: "ready" in output("docker", "logs", container), "the ready line")
         began = time.monotonic()
         output("docker", "stop", "-t", "15", container)
         assert time.monotonic() - began < 10

@@ -3,13 +3,16 @@
 import json
 import re
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from subprocess import PIPE
 
 import pytest
 from pytest_docker.plugin import get_docker_services
 
+from server_process import wait_until
 from stack import IMAGES, ROOT, SERVERS, Stack, output, run
 
 pytestmark = pytest.mark.timeout(300)
@@ -58,12 +61,12 @@ while True:
 """
 
 HOLD = """
-import socket, time
+import socket, sys
 with socket.create_connection(("echo", 1201), 30) as caller:
     caller.sendall(b"x")
     caller.recv(1)
     print("held", flush=True)
-    time.sleep(4)
+    sys.stdin.read()  # until the test lets go
 """
 
 NO_IPV6 = {
@@ -176,18 +179,23 @@ def test_the_health_check_leaves_no_line(stack: Stack, service: str) -> None:
 
 def test_not_ready_while_stopping(stack: Stack) -> None:
     """From the signal on /readyz says 503, while the caller there is goes on to its end."""
-    client = ["docker", "exec", stack.container("client"), "python3.13", "-c"]
+    client = ["docker", "exec", "-i", stack.container("client"), "python3.13", "-c"]
+    stop = threading.Thread(target=stack.compose, args=["stop", "echo"])
     with (
-        subprocess.Popen([*client, HOLD], stdout=subprocess.PIPE, text=True) as holder,
-        subprocess.Popen([*client, WATCH_READYZ], stdout=subprocess.PIPE, text=True) as watcher,
+        subprocess.Popen([*client, HOLD], stdin=PIPE, stdout=PIPE, text=True) as holder,
+        subprocess.Popen([*client, WATCH_READYZ], stdout=PIPE, text=True) as watcher,
     ):
+        assert holder.stdin
         assert holder.stdout
         assert watcher.stdout
         assert holder.stdout.readline() == "held\n"
         assert watcher.stdout.readline() == "200\n"
         container = stack.container("echo")
-        stack.compose("stop", "echo")
-        assert watcher.stdout.read() == "503\n"
+        stop.start()
+        assert watcher.stdout.readline() == "503\n"
+        holder.stdin.close()
+        stop.join()
+        assert watcher.stdout.read() == ""
     state = output("docker", "inspect", "-f", "{{.State.ExitCode}}", container)
     stack.up()
     assert state == "0\n"
@@ -234,10 +242,8 @@ def test_a_system_without_ipv6(image: str, how: str, tmp_path: Path) -> None:
     flags = ["--udp", "--admin-port", "8080"]
     container = output("docker", "run", "-d", *without[how], image, *flags).strip()
     try:
-        deadline = time.monotonic() + 20
         check = ["docker", "exec", container, "python3.13", "-m", image.split("/")[1].split(":")[0]]
-        while run(*check, "--check").returncode:
-            assert time.monotonic() < deadline, output("docker", "logs", container)
+        wait_until(lambda: run(*check, "--check").returncode == 0, "a good check")
         assert run(*check, "--check", *flags).returncode == 0
         address = json.loads(output("docker", "logs", container).splitlines()[0])["address"]
         assert address.startswith("[::]:" if how == "turned off" else "0.0.0.0:")
