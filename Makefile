@@ -20,7 +20,7 @@ Now by hand:
 endef
 export BY_HAND
 
-.PHONY: help up down logs run demo-blocking test test-integration check fix clean images engine python
+.PHONY: help up down logs run demo-blocking test test-integration k8s-check check fix clean images engine python
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-17s %s\n", $$1, $$2 }' Makefile
@@ -53,6 +53,9 @@ test: .venv/ready ## run all tests; those over Docker too, where an engine answe
 
 test-integration: images .venv/ready ## run the tests over Docker
 	REQUIRE_DOCKER=1 $(BIN)/pytest tests/integration
+
+k8s-check: .venv/ready ## render the Kubernetes manifests and check them; needs kubectl, no cluster
+	REQUIRE_KUBECTL=1 $(BIN)/pytest --numprocesses 2 tests/policy/test_manifests*.py
 
 check: .venv/ready ## check format, style, types, Dockerfiles and scripts; change nothing
 	$(BIN)/ruff format --check .
