@@ -20,7 +20,8 @@ Now by hand:
 endef
 export BY_HAND
 
-.PHONY: help up down logs run demo-blocking test test-integration k8s-check check fix clean images engine python
+.PHONY: help up down logs run demo-blocking test test-integration test-kubernetes k8s-up k8s-down k8s-check \
+    check fix clean images engine python
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-17s %s\n", $$1, $$2 }' Makefile
@@ -48,11 +49,20 @@ demo-blocking: python ## show who waits for whom under each model, in six second
 test: .venv/ready ## run all tests; those over Docker too, where an engine answers
 	@! docker info >/dev/null 2>&1 || $(MAKE) --no-print-directory images
 	@# Most tests wait for something, so more of them run at a time than there are cores.
-	$(BIN)/pytest --numprocesses 4 --ignore tests/integration
+	$(BIN)/pytest --numprocesses 4 --ignore tests/integration --ignore tests/kubernetes
 	$(BIN)/pytest tests/integration
 
 test-integration: images .venv/ready ## run the tests over Docker
 	REQUIRE_DOCKER=1 $(BIN)/pytest tests/integration
+
+test-kubernetes: .venv/ready ## bring all up on a demo cluster, test it there, take it down
+	@$(PYTHON) scripts/kubernetes.py test
+
+k8s-up: python ## bring all up on the demo cluster that kubectl points at (or CONTEXT=...)
+	@$(PYTHON) scripts/kubernetes.py up
+
+k8s-down: python ## delete from the cluster all that k8s-up made
+	@$(PYTHON) scripts/kubernetes.py down
 
 k8s-check: .venv/ready ## render the Kubernetes manifests and check them; needs kubectl, no cluster
 	REQUIRE_KUBECTL=1 $(BIN)/pytest --numprocesses 2 tests/policy/test_manifests*.py

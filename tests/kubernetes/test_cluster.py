@@ -1,0 +1,187 @@
+"""The stack on a real cluster: what is applied, who answers, what a rollout costs, who is kept out.
+
+What a test prints is shown at the end of the run.
+"""
+
+import os
+import subprocess
+import sys
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cluster import Cluster
+from kustomize import Manifest, render
+from server_process import wait_until
+
+# Clusters are slow to begin with, and may be far away.
+pytestmark = pytest.mark.timeout(300)
+
+SCRIPT = Path(__file__).parent.parent.parent / "scripts/kubernetes.py"
+SESSION = (Path(__file__).parent / "session.py").read_text()
+
+SERVERS = {"daytime": 1200, "echo": 1201}
+
+# Longer than a rollout of three replicas, and below drain delay and drain timeout together: for so
+# long an old pod keeps a session after it has been told to stop.
+SESSION_S = 30
+
+
+def outcomes(objects: list[dict[str, Any]]) -> Counter[str]:
+    """How the tries of a probe ended."""
+    return Counter(each["outcome"] for each in objects if each["type"] == "try")
+
+
+def answered(cluster: Cluster, arguments: str) -> bool:
+    """Whether all tries of a probe were OK."""
+    return outcomes(cluster.probe(arguments)).keys() == {"OK"}
+
+
+def identities(cluster: Cluster) -> set[str]:
+    """Which replicas of daytime answer forty callers."""
+    *_, summary = cluster.probe("daytime daytime:1200 --count 40 --interval 0.02")
+    print("answers by identity:", summary["identities"])
+    return set(summary["identities"])
+
+
+def added_by(component: str) -> list[Manifest]:
+    """The manifests that a component adds to the base."""
+    base = render(["base"])
+    return [each for each in render(["base"], [f"components/{component}"]) if each not in base]
+
+
+def check_job() -> list[Manifest]:
+    """The check Job, but failed by the first try that fails."""
+    [job] = render(["jobs/check"])
+    job["spec"]["backoffLimit"] = 0
+    return [job]
+
+
+def await_job(cluster: Cluster, condition: str) -> None:
+    """Wait until the check Job is `complete` or `failed`."""
+    cluster.kubectl("wait", f"--for=condition={condition}", "job/check", "--timeout=60s")
+    print(cluster.kubectl("logs", "job/check", "--all-containers"), end="")
+
+
+def test_applying_again_changes_nothing(cluster: Cluster) -> None:
+    """A second `kubectl apply` loses no port and replaces no pod."""
+    manifests = render(["base"], ["components/udp"])
+    cluster.apply(manifests)
+    generations = {name: cluster.get("deployment", name)["metadata"] for name in SERVERS}
+    cluster.apply(manifests)
+    services = {each["metadata"]["name"]: each for each in cluster.get("services")["items"]}
+    for name, port in SERVERS.items():
+        for service, protocol in ((name, "TCP"), (f"{name}-udp", "UDP")):
+            [only] = services[service]["spec"]["ports"]
+            assert (only["protocol"], only["port"]) == (protocol, port)
+        metadata = cluster.get("deployment", name)["metadata"]
+        assert metadata["generation"] == generations[name]["generation"]
+    cluster.kubectl("delete", "service", "daytime-udp", "echo-udp")
+
+
+def test_udp_answers_by_name(cluster: Cluster) -> None:
+    """The Services of the component udp carry datagrams to both servers."""
+    with cluster.applied(added_by("udp")):
+        for probe in ("daytime daytime-udp:1200", "echo echo-udp:1201"):
+            wait_until(lambda: answered(cluster, f"{probe} --udp --timeout 1"), probe)  # noqa: B023
+
+
+def test_both_replicas_answer(cluster: Cluster) -> None:
+    """Callers of one name are spread over all pods, and daytime's identity shows it."""
+    replicas = cluster.pods("daytime")
+    assert len(replicas) == 2
+    assert identities(cluster) == replicas
+
+
+def test_a_third_replica_joins(cluster: Cluster) -> None:
+    """Scaled to three, three answer."""
+    with cluster.scaled("daytime", 3):
+        replicas = cluster.pods("daytime")
+        assert len(replicas) == 3
+        wait_until(lambda: identities(cluster) == replicas, "answers from all three")
+
+
+def test_a_rollout_loses_nothing(cluster: Cluster) -> None:
+    """While all pods are replaced no connection fails, and none is cut that goes on (E2)."""
+    steady = f"--count {SESSION_S * 10} --interval 0.1 --timeout 5"
+    probes = [f"{name} {name}:{port} {steady}" for name, port in SERVERS.items()]
+    with (
+        cluster.scaled("daytime", 3),
+        cluster.scaled("echo", 3),
+        ThreadPoolExecutor() as pool,
+    ):
+        old = {name: cluster.pods(name) for name in SERVERS}
+        session = pool.submit(cluster.client, "python3.13", "-c", SESSION, str(SESSION_S))
+        probing = [pool.submit(cluster.probe, probe) for probe in probes]
+        cluster.kubectl("rollout", "restart", *[f"deployment/{name}" for name in SERVERS])
+        for name in SERVERS:
+            cluster.await_rollout(name)
+            assert not cluster.pods(name) & old[name]
+        assert not session.done(), "the rollout took longer than the session: nothing is proved"
+        for each in probing:
+            *tries, summary = each.result()
+            print({key: summary.get(key) for key in ("target", "sent", "failed", "identities")})
+            assert outcomes(tries) == {"OK": SESSION_S * 10}
+        ended = session.result()
+        assert ended.returncode == 0, ended.stderr
+        print(f"one echo session of {SESSION_S} s: {ended.stdout.strip()} lines came back")
+
+
+def test_the_check_succeeds(cluster: Cluster) -> None:
+    """The Job is complete once both services have answered by name."""
+    with cluster.applied(check_job()):
+        await_job(cluster, "complete")
+
+
+def test_the_check_fails_without_echo(cluster: Cluster) -> None:
+    """The Job fails when one of the services does not answer."""
+    with cluster.scaled("echo", 0), cluster.applied(check_job()):
+        await_job(cluster, "failed")
+
+
+def test_a_network_policy_closes_echo(cluster: Cluster) -> None:
+    """Callers reach daytime but not echo, though echo listens: the check, which may, reaches it."""
+    closed = "echo echo:1201 --timeout 1"
+    assert answered(cluster, closed)
+    with cluster.applied(added_by("network-policy")):
+        assert answered(cluster, "daytime daytime:1200")
+        try:
+            wait_until(lambda: not answered(cluster, closed), "echo to be closed", 10)
+        except AssertionError:
+            pytest.skip("this cluster stores network policies but does not enforce them")
+        print(cluster.probe(closed))
+        assert outcomes(cluster.probe(closed)) == {"TIMEOUT": 1}
+        with cluster.applied(check_job()):
+            await_job(cluster, "complete")
+    wait_until(lambda: answered(cluster, closed), "echo to be open again")
+
+
+def script_says(verb: str, context: str, **variables: str) -> str:
+    """What a verb of the script complains of, which is all it does."""
+    ran = subprocess.run(
+        [sys.executable, SCRIPT, verb],
+        env=os.environ | {"CONTEXT": context} | variables,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ran.returncode, ran.stdout) == (1, "")
+    [line] = ran.stderr.splitlines()
+    return line
+
+
+def test_a_stack_in_use_is_left_alone(cluster: Cluster) -> None:
+    """The tests do not begin on a namespace that is there, since they delete it in the end."""
+    line = script_says("test", cluster.context)
+    assert line.endswith("already, and the tests would take it down; first: make k8s-down")
+
+
+def test_who_may_do_nothing_is_told_so(cluster: Cluster, impersonator: Path) -> None:
+    """Without the right to create a namespace nothing is tried."""
+    line = script_says("up", cluster.context, KUBECONFIG=str(impersonator))
+    assert line.endswith(
+        f"to see what it may do: kubectl --context {cluster.context} auth can-i --list"
+    )
