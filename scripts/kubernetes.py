@@ -124,7 +124,7 @@ def context() -> str:
     if not named and not load_command(name):
         raise Failed(
             f"the context {name} is not that of a demo cluster ({', '.join(DEMO_CLUSTERS)}); "
-            f"if it is meant: make CONTEXT={name} k8s-up"
+            f"if it is meant: export CONTEXT={name}"
         )
     return name
 
@@ -181,6 +181,8 @@ def provide_images(context: str) -> None:
                 f"then: $EDITOR {REGISTRY_NAMES.relative_to(ROOT)}"
             )
         return
+    if fails("docker", "info"):
+        raise Failed("no Docker Engine answers, to build the images; to see why: docker info")
     if subprocess.run(["make", "--no-print-directory", "images"], cwd=ROOT, check=False).returncode:
         raise Failed("there are no images to load; once the above is mended: make images")
     rendered = run("kubectl", "kustomize", str(OVERLAYS / "local"))
@@ -239,6 +241,13 @@ def run(*command: str, stdin: str = "") -> str:
     if ran.returncode:
         raise Failed(f"{last_line(ran.stderr)}; again by hand: {shlex.join(command)}")
     return ran.stdout
+
+
+def fails(*command: str) -> bool:
+    """Whether a command fails, or is not there."""
+    return not shutil.which(command[0]) or bool(
+        subprocess.run(command, capture_output=True, check=False).returncode
+    )
 
 
 def last_line(text: str) -> str:

@@ -3,6 +3,7 @@
 What a test prints is shown at the end of the run.
 """
 
+import json
 import os
 import subprocess
 import sys
@@ -120,13 +121,14 @@ def test_a_rollout_loses_nothing(cluster: Cluster) -> None:
         for name in SERVERS:
             cluster.await_rollout(name)
             assert not cluster.pods(name) & old[name]
-        assert not session.done(), "the rollout took longer than the session: nothing is proved"
+        outlasted = not session.done()
         for each in probing:
             *tries, summary = each.result()
             print({key: summary.get(key) for key in ("target", "sent", "failed", "identities")})
             assert outcomes(tries) == {"OK": SESSION_S * 10}
         ended = session.result()
         assert ended.returncode == 0, ended.stderr
+        assert outlasted, f"the rollout took more than {SESSION_S} s, so nothing is proved"
         print(f"one echo session of {SESSION_S} s: {ended.stdout.strip()} lines came back")
 
 
@@ -159,8 +161,8 @@ def test_a_network_policy_closes_echo(cluster: Cluster) -> None:
     wait_until(lambda: answered(cluster, closed), "echo to be open again")
 
 
-def script_says(verb: str, context: str, **variables: str) -> str:
-    """What a verb of the script complains of, which is all it does."""
+def complaint(verb: str, context: str, **variables: str) -> str:
+    """The one line that a verb of the script ends with."""
     ran = subprocess.run(
         [sys.executable, SCRIPT, verb],
         env=os.environ | {"CONTEXT": context} | variables,
@@ -168,20 +170,56 @@ def script_says(verb: str, context: str, **variables: str) -> str:
         text=True,
         check=False,
     )
-    assert (ran.returncode, ran.stdout) == (1, "")
+    assert ran.returncode == 1
     [line] = ran.stderr.splitlines()
     return line
 
 
+def kubeconfig(cluster: Cluster, folder: Path, context: str, **user: str) -> str:
+    """A file that calls the same cluster by another name, or comes as another user."""
+    view = ["config", "view", "--raw", "--minify", "--output", "json"]
+    config = json.loads(cluster.kubectl(*view))
+    config["contexts"][0]["name"] = context
+    config["users"][0]["user"].update(user)
+    path = folder / "kubeconfig"
+    path.write_text(json.dumps(config))
+    return str(path)
+
+
 def test_a_stack_in_use_is_left_alone(cluster: Cluster) -> None:
     """The tests do not begin on a namespace that is there, since they delete it in the end."""
-    line = script_says("test", cluster.context)
-    assert line.endswith("already, and the tests would take it down; first: make k8s-down")
+    assert complaint("test", cluster.context).endswith("first: make k8s-down")
 
 
-def test_who_may_do_nothing_is_told_so(cluster: Cluster, impersonator: Path) -> None:
+def test_who_may_do_nothing_is_told_so(cluster: Cluster, tmp_path: Path) -> None:
     """Without the right to create a namespace nothing is tried."""
-    line = script_says("up", cluster.context, KUBECONFIG=str(impersonator))
-    assert line.endswith(
-        f"to see what it may do: kubectl --context {cluster.context} auth can-i --list"
-    )
+    config = kubeconfig(cluster, tmp_path, "kind-demo", **{"as": "nobody-in-particular"})
+    line = complaint("up", "kind-demo", KUBECONFIG=config)
+    assert "has no permission" in line
+    assert line.endswith("kubectl --context kind-demo auth can-i --list")
+
+
+def test_images_that_are_pulled_need_names(cluster: Cluster, tmp_path: Path) -> None:
+    """On a cluster that is no demo cluster nothing is applied before its images are named."""
+    config = kubeconfig(cluster, tmp_path, "elsewhere")
+    line = complaint("up", "elsewhere", KUBECONFIG=config)
+    assert line.endswith("$EDITOR k8s/overlays/registry/images/kustomization.yaml")
+
+
+def test_without_an_engine_there_are_no_images(cluster: Cluster, tmp_path: Path) -> None:
+    """Where images are loaded they are built first, which takes a Docker Engine."""
+    line = complaint("up", cluster.context, DOCKER_HOST=f"unix://{tmp_path}/docker.sock")
+    assert line.endswith("docker info")
+
+
+def test_a_foreign_namespace_is_left_alone(cluster: Cluster) -> None:
+    """Nobody else's namespace is filled or deleted, though it has our name."""
+    ours = "app.kubernetes.io/part-of=small-services"
+    label = ["label", "namespace", "small-services", "--overwrite"]
+    cluster.kubectl(*label, "app.kubernetes.io/part-of=something-else")
+    try:
+        for verb in ("up", "down", "test"):
+            line = complaint(verb, cluster.context)
+            assert line.endswith(f"--context {cluster.context} delete namespace small-services")
+    finally:
+        cluster.kubectl(*label, ours)
