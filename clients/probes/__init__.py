@@ -1,9 +1,9 @@
 """Clients for daytime, echo and HTTP HEAD that show exactly what a network does to them.
 
-Two tools, `headinfo` and `probe`, over one path: an address is parsed (`address`), looked up
-(`network`) and reached over TCP (`connection`) or UDP (`association`) within one deadline, one
-exchange is made (`daytime`, `echo`, `head_request`), and its result (`result`) is shown as one
-line or one JSON object (`terminal`).
+Two tools, `headinfo` and `probe`, which `commands` starts, over one path: an address is parsed
+(`address`), looked up (`network`) and reached over TCP (`connection`) or UDP (`association`) within
+one deadline, one exchange is made (`daytime`, `echo`, `head_request`), and its result (`result`) is
+shown as one line or one JSON object (`terminal`).
 """
 
 __version__ = "0.1.0"

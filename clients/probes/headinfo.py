@@ -121,7 +121,3 @@ def show_text(result: Result, reply: Reply, *, raw: bool) -> None:
         complain(f"warning: {warning}")
     if result.outcome is not Outcome.OK:
         complain(result.line())
-
-
-if __name__ == "__main__":
-    sys.exit(main())

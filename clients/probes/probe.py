@@ -10,13 +10,14 @@ from typing import Any
 
 from probes import daytime, echo
 from probes.association import Association, open_association
+from probes.commands import EXIT_INTERRUPTED
 from probes.connection import Connection, open_connection
 from probes.deadline import Deadline
 from probes.options import Parser, add_common_options, seconds, whole_number
 from probes.outcome import Failure, Outcome, outcome_table
 from probes.result import Result, Trace, Transport
 from probes.summary import Summary
-from probes.terminal import EXIT_INTERRUPTED, exit_status, show, show_json
+from probes.terminal import exit_status, show, show_json
 
 DEFAULT_SIZE_BYTES = 512
 # Least and most. No bytes are nothing over TCP, but an empty datagram over UDP, where IPv4 leaves
@@ -195,7 +196,3 @@ def show_summary(options: argparse.Namespace, summary: Summary, exit_code: int) 
     else:
         interrupted = "; interrupted" if exit_code == EXIT_INTERRUPTED else ""
         show(f"{summary.line()}{interrupted}")
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -6,14 +6,13 @@ import json
 import os
 import sys
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from typing import TextIO
 
 JSON_SCHEMA = 1
 MAX_QUOTED_CHARS = 60
 
 EXIT_WRITE_ERROR = 23  # curl's
-# What a shell reports for a program ended by SIGINT or SIGPIPE: 128 and the signal's number.
-EXIT_INTERRUPTED = 130
+# What a shell reports for a program ended by SIGPIPE: 128 and the signal's number.
 EXIT_BROKEN_PIPE = 141
 
 
@@ -51,25 +50,25 @@ def show_json(kind: str, facts: Mapping[str, object]) -> None:
 
 def complain(text: str) -> None:
     """Write one line for the human beside the data."""
-    with suppress(OSError):  # a word that nobody can read must not change the outcome
+    try:
         print(escape(text), file=sys.stderr, flush=True)
+    except OSError:  # a word that nobody can read must not change the outcome
+        _discard(sys.stderr)
 
 
 def exit_status(tool: Callable[[], int]) -> int:
-    """Run `tool` for its exit status, and end quietly when the user or the reader has gone."""
+    """Run `tool` for its exit status, and end quietly when the reader has gone."""
     _open_closed_streams()
     try:
         try:
             return tool()
         finally:
             sys.stdout.flush()
-    except KeyboardInterrupt:
-        return EXIT_INTERRUPTED
     except BrokenPipeError:
-        _discard_output()
+        _discard(sys.stdout)
         return EXIT_BROKEN_PIPE
     except OSError as error:  # sockets raise none of these, so it is the output: a full disk, say
-        _discard_output()
+        _discard(sys.stdout)
         complain(f"cannot write the output: {error.strerror}")
         return EXIT_WRITE_ERROR
 
@@ -81,6 +80,6 @@ def _open_closed_streams() -> None:
             setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))
 
 
-def _discard_output() -> None:
+def _discard(output: TextIO) -> None:
     # The interpreter flushes once more when it exits, and would report the error again.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    os.dup2(os.open(os.devnull, os.O_WRONLY), output.fileno())

@@ -1,4 +1,4 @@
-"""What both tools have in common: reaching a target, usage, signals and closed outputs."""
+"""What both tools have in common: reaching a target, usage, several tries, and closed outputs."""
 
 from __future__ import annotations
 
@@ -6,15 +6,23 @@ import json
 import shlex
 import signal
 import subprocess
-import threading
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from peer import PATIENCE_S, Peer, black_hole, echo, refusing, send, wait_for
-from process.clients.tool import ENVIRONMENT, PYTHON, Run, finish, run, start, start_python
+from peer import Peer, black_hole, echo, refusing, send
+from process.clients.tool import (
+    ENVIRONMENT,
+    LAUNCHER,
+    PYTHON,
+    Run,
+    finish,
+    run,
+    start,
+    start_python,
+)
 
 COMMANDS = [("headinfo",), ("probe", "daytime"), ("probe", "echo")]
 TOOLS = pytest.mark.parametrize("tool", COMMANDS, ids=" ".join)
@@ -90,20 +98,6 @@ def test_usage(tool: tuple[str, ...], arguments: list[str]) -> None:
     assert done.err[:-1].isprintable()
 
 
-@TOOLS
-@pytest.mark.usefixtures("interruptible")
-def test_interrupt(tool: tuple[str, ...]) -> None:
-    """Ctrl-C while waiting for the answer is quiet and exits with 130."""
-    connected, over = threading.Event(), threading.Event()
-    with Peer(lambda _: connected.set(), wait_for(over)) as peer:
-        process = start(*tool, peer.address)
-        assert connected.wait(PATIENCE_S)
-        process.send_signal(signal.SIGINT)
-        done = finish(process)
-        over.set()
-    assert (done.code, done.out, done.err) == (130, "", "")
-
-
 @pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize("form", [(), ("--json",)], ids=["text", "json"])
 def test_interrupt_of_several_tries(form: tuple[str, ...]) -> None:
@@ -167,7 +161,8 @@ def test_closed_output() -> None:
 def test_no_output_at_all(tool: tuple[str, ...]) -> None:
     """A tool that is started without stdout and stderr still has its exit code."""
     with refusing() as address:
-        line = shlex.join([*PYTHON, "-m", f"probes.{tool[0]}", *tool[1:], address])
+        program = LAUNCHER.format(tool=tool[0])
+        line = shlex.join([*PYTHON, "-c", program, *tool[1:], address])
         done = subprocess.run(f"{line} >&- 2>&-", shell=True, env=ENVIRONMENT, check=False)
     assert done.returncode == 7
 
@@ -177,12 +172,7 @@ def test_full_disk() -> None:
     if not Path("/dev/full").exists():
         pytest.skip("no /dev/full here")
     with Peer(send(LINE)) as peer, Path("/dev/full").open("wb") as full:
-        done = subprocess.run(
-            [*PYTHON, "-m", "probes.probe", "daytime", peer.address],
-            env=ENVIRONMENT,
-            stdout=full,
-            stderr=subprocess.PIPE,
-            check=False,
-        )
-    assert done.returncode == 23
-    assert done.stderr == b"cannot write the output: No space left on device\n"
+        program = LAUNCHER.format(tool="probe")
+        arguments = ("-c", program, "daytime", peer.address)
+        done = finish(start_python(*arguments, stdout=full.fileno()))
+    assert (done.code, done.err) == (23, "cannot write the output: No space left on device\n")

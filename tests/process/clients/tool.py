@@ -17,6 +17,10 @@ PYTHON = (sys.executable, "-W", "error")
 # Nothing here takes this long; it only keeps a broken test from hanging.
 PATIENCE_S = 30.0
 
+# What a launcher holds: the program that a user runs.
+LAUNCHER = "import sys; from probes.commands import {tool}; sys.exit({tool}())"
+Tool = tuple[str, ...]
+
 
 @dataclass(frozen=True)
 class Run:
@@ -44,17 +48,21 @@ class Run:
 
 def start(tool: str, *arguments: str) -> subprocess.Popen[bytes]:
     """Start a tool and leave it running."""
-    return start_python("-m", f"probes.{tool}", *arguments)
+    return start_python("-c", LAUNCHER.format(tool=tool), *arguments)
 
 
-def start_python(*arguments: str) -> subprocess.Popen[bytes]:
+def start_python(
+    *arguments: str,
+    stdout: int = subprocess.PIPE,
+    stderr: int = subprocess.PIPE,
+) -> subprocess.Popen[bytes]:
     """Start the interpreter where it finds the tools."""
     return subprocess.Popen(
         [*PYTHON, *arguments],
         env=ENVIRONMENT,
         stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stdout=stdout,
+        stderr=stderr,
     )
 
 
@@ -66,7 +74,7 @@ def finish(process: subprocess.Popen[bytes]) -> Run:
         except subprocess.TimeoutExpired:
             process.kill()
             raise
-    return Run(process.returncode, stdout, stderr)
+    return Run(process.returncode, stdout or b"", stderr or b"")
 
 
 def run(tool: str, *arguments: str) -> Run:

@@ -64,13 +64,3 @@ def test_json_is_safe(capsys: pytest.CaptureFixture[str]) -> None:
     out = capsys.readouterr().out
     assert re.fullmatch(r"[ -~]+\n", out)
     assert json.loads(out) == {"schema": 1, "type": "try", "detail": "\x7f\x9b\u202e\n\x1b"}
-
-
-def test_interrupt_is_quiet(capsys: pytest.CaptureFixture[str]) -> None:
-    """Ctrl-C anywhere in a tool is exit code 130 without a word."""
-
-    def interrupted() -> int:
-        raise KeyboardInterrupt
-
-    assert terminal.exit_status(interrupted) == 130
-    assert capsys.readouterr() == ("", "")
