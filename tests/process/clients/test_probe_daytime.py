@@ -15,9 +15,6 @@ from peer import (
     expect_end,
     expect_silence,
     finish_sending,
-    receive_all,
-    repeat,
-    reset,
     send,
 )
 from process.clients.tool import Run, run
@@ -62,35 +59,6 @@ def test_cut_short(reply: bytes) -> None:
     """D1: EOF before the line is whole is CLOSED."""
     done = probe(send(reply))
     assert (done.code, done.words) == (52, ["CLOSED"])
-
-
-def test_server_that_never_stops() -> None:
-    """D6: reading stops at 1 KiB, WRONG."""
-    done = probe(repeat(b"Sun Aug 29 "))
-    assert (done.code, done.words) == (1, ["WRONG"])
-    assert "more than 1024 bytes" in done.out
-
-
-@pytest.mark.parametrize("script", [[receive_all()], [send(LINE), receive_all()]])
-def test_no_eof(script: list[Step]) -> None:
-    """D1: a server that says nothing, or does not close, is TIMEOUT at the deadline."""
-    done = probe(*script, options=("--timeout", "0.3", "--json"))
-    facts = json.loads(done.out)
-    assert (done.code, facts["outcome"], facts["phase"]) == (28, "TIMEOUT", "answer")
-    assert 300 <= facts["elapsed_ms"] < 800
-
-
-def test_drip() -> None:
-    """The deadline is over the whole try: a byte now and then does not extend it."""
-    done = probe(repeat(b"x", 0.05), options=("--timeout", "0.3", "--json"))
-    assert done.code == 28
-    assert json.loads(done.out)["elapsed_ms"] < 800
-
-
-def test_reset_instead_of_eof() -> None:
-    """D2: a reset after the line is RESET, not success: it may destroy the line elsewhere."""
-    done = probe(send(LINE), reset())
-    assert (done.code, done.words) == (56, ["RESET"])
 
 
 def test_identity() -> None:

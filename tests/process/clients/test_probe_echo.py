@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import socket
-import sys
 import threading
 from typing import Any
 
 import pytest
 
 from peer import Peer, Step, echo, expect_end, receive_all, reset, send, wait_for
-from process.clients.tool import Run, finish, run, start
+from process.clients.tool import Run, measure, run
 
 MIB = 1024 * 1024
 
@@ -156,7 +154,6 @@ def test_size_on_the_wire() -> None:
     probe(expect_end(after_bytes=777), options=("--size", "777"))
 
 
-@pytest.mark.skipif(sys.platform == "darwin", reason="ru_maxrss is in bytes there")
 def test_memory_is_flat() -> None:
     """The largest nonce takes no more memory than the smallest."""
     assert peak_kib(64 * MIB) - peak_kib(1) < 4 * 1024
@@ -165,8 +162,7 @@ def test_memory_is_flat() -> None:
 def peak_kib(size: int) -> int:
     """The most memory that a try of `size` bytes had at any time."""
     with Peer(echo()) as peer:
-        process = start("probe", "echo", peer.address, "--size", str(size), "--timeout", "60")
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        assert finish(process).code == 0
-    return usage.ru_maxrss
+        options = ("--size", str(size), "--timeout", "60")
+        done, cost = measure("probe", "echo", peer.address, *options)
+    assert done.code == 0
+    return cost.peak_kib

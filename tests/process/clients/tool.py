@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
+import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 CLIENTS = Path(__file__).parents[3] / "clients"
@@ -19,6 +23,31 @@ PATIENCE_S = 30.0
 
 # What a launcher holds: the program that a user runs.
 LAUNCHER = "import sys; from probes.commands import {tool}; sys.exit({tool}())"
+# The same, and at its end it tells the seconds since the imports, and the most memory it ever had,
+# which nobody else can: the peak that the system keeps of a child counts who forked it, too.
+MEASURED = """
+import atexit, os, sys, time
+descriptor = int(sys.argv.pop(1))
+{first}
+import probes.{tool}
+began = time.monotonic()
+def report():
+    with open("/proc/self/status") as status:
+        peak_kib = status.read().split("VmHWM:")[1].split()[0]
+    os.write(descriptor, f"{{time.monotonic() - began}} {{peak_kib}}".encode())
+atexit.register(report)
+from probes.commands import {tool}
+sys.exit({tool}())
+"""
+
+# A deadline for peers that let it pass, and by how much it may be overrun.
+TIMEOUT_S = 0.5
+OVERRUN_S = 0.5
+TIMEOUT_CODE = 28
+# Above what a tool needs to say its version: one head of 64 KiB in all its lines takes half of it.
+MAX_GROWTH_KIB = 8 * 1024
+PRINTABLE = re.compile(rb"[\t\n -~]*")
+
 Tool = tuple[str, ...]
 
 
@@ -45,6 +74,19 @@ class Run:
         """The first word of every line of data."""
         return [line.split()[0] for line in self.out.splitlines()]
 
+    @property
+    def outcome(self) -> tuple[str, int]:
+        """The word and the exit code of a try that was not OK; its line is all there is."""
+        return (self.out + self.err).split()[0], self.code
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a run took: seconds without the imports, and the peak of its resident memory."""
+
+    seconds: float
+    peak_kib: int
+
 
 def start(tool: str, *arguments: str) -> subprocess.Popen[bytes]:
     """Start a tool and leave it running."""
@@ -53,6 +95,7 @@ def start(tool: str, *arguments: str) -> subprocess.Popen[bytes]:
 
 def start_python(
     *arguments: str,
+    descriptors: Sequence[int] = (),
     stdout: int = subprocess.PIPE,
     stderr: int = subprocess.PIPE,
 ) -> subprocess.Popen[bytes]:
@@ -63,6 +106,7 @@ def start_python(
         stdin=subprocess.DEVNULL,
         stdout=stdout,
         stderr=stderr,
+        pass_fds=descriptors,
     )
 
 
@@ -80,3 +124,37 @@ def finish(process: subprocess.Popen[bytes]) -> Run:
 def run(tool: str, *arguments: str) -> Run:
     """Run a tool to its end."""
     return finish(start(tool, *arguments))
+
+
+def measure(tool: str, *arguments: str, first: str = "") -> tuple[Run, Cost]:
+    """Run a tool, in an interpreter that did `first` before, and see what it took."""
+    program = MEASURED.format(tool=tool, first=first)
+    with tempfile.TemporaryFile() as report:
+        at = report.fileno()
+        done = finish(start_python("-c", program, str(at), *arguments, descriptors=[at]))
+        report.seek(0)
+        seconds, peak_kib = report.read().split()
+    return done, Cost(float(seconds), int(peak_kib))
+
+
+@cache
+def least_kib(tool: str) -> int:
+    """The memory of a tool that meets nobody."""
+    return measure(tool, "--version")[1].peak_kib
+
+
+def withstand(
+    tool: Tool,
+    *arguments: str,
+    timeout_s: float = TIMEOUT_S,
+    by_s: float = TIMEOUT_S,
+    first: str = "",
+) -> Run:
+    """Run a tool against something hostile: it ends in time, small, and shows printable text."""
+    done, cost = measure(*tool, *arguments, "--timeout", str(timeout_s), first=first)
+    assert cost.seconds < by_s + OVERRUN_S, cost
+    assert done.code != TIMEOUT_CODE or cost.seconds >= timeout_s, cost
+    assert cost.peak_kib < least_kib(tool[0]) + MAX_GROWTH_KIB, cost
+    assert PRINTABLE.fullmatch(done.stdout + done.stderr), done
+    assert "Traceback" not in done.err, done
+    return done
