@@ -3,6 +3,7 @@ COMPOSE ?= $(shell docker compose version >/dev/null 2>&1 && echo docker compose
 CLIENT = $(COMPOSE) run --rm --no-deps -T client
 SERVICES := daytime echo web
 BIN := .venv/bin
+FUZZ_SECONDS ?= 20
 SCRIPTS := $(filter-out %.py,$(wildcard scripts/*)) .ci/run
 
 # All of docker-compose.yml: what is built and started here is also logged and taken down.
@@ -20,11 +21,11 @@ Now by hand:
 endef
 export BY_HAND
 
-.PHONY: help up down logs run demo-blocking test test-integration test-kubernetes k8s-up k8s-down k8s-check \
-    check fix clean images engine python
+.PHONY: help up down logs run demo-blocking test test-integration test-kubernetes fuzz \
+    k8s-up k8s-down k8s-check check fix clean images engine python
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-17s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-17s %s\n", $$1, $$2 }' Makefile
 
 up: images ## build and start all, wait until healthy, show it at work
 	$(COMPOSE) up -d $(SERVICES)
@@ -67,6 +68,9 @@ k8s-down: python ## delete from the cluster all that k8s-up made
 k8s-check: .venv/ready ## render the Kubernetes manifests and check them; needs kubectl, no cluster
 	REQUIRE_KUBECTL=1 $(BIN)/pytest --numprocesses 2 tests/policy/test_manifests*.py
 
+fuzz: .venv/fuzz ## fuzz the readers of the client tools, FUZZ_SECONDS each (20)
+	@PYTHONPATH=tests $(BIN)/python -m fuzz $(FUZZ_SECONDS)
+
 check: .venv/ready ## check format, style, types, Dockerfiles and scripts; change nothing
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -100,4 +104,8 @@ python:
 .venv/ready: requirements-dev.txt clients/pyproject.toml | python
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt -e ./clients
+	@touch $@
+
+.venv/fuzz: tests/fuzz/requirements.txt .venv/ready
+	$(BIN)/pip install --quiet --disable-pip-version-check -r tests/fuzz/requirements.txt
 	@touch $@
