@@ -1,6 +1,7 @@
 """A real server as a child process, and what can be seen of it from outside."""
 
 import contextlib
+import ctypes
 import json
 import os
 import signal
@@ -20,6 +21,9 @@ PYTHON = os.environ.get("SERVER_PYTHON", sys.executable)
 
 # The main thread, and the one that waits for signals.
 THREADS_AT_REST = 2
+
+# Linux's number; Python has no function for it.
+PIDFD_GETFD = 438
 
 # Long enough for a busy machine; what works ends far sooner.
 PATIENCE_S = 20.0
@@ -144,6 +148,23 @@ class ServerProcess:
     def threads(self) -> int:
         """How many threads the process has."""
         return len(list(Path(f"/proc/{self.process.pid}/task").iterdir()))
+
+    def accepted(self) -> list[socket.socket]:
+        """Duplicates of the sockets on which the process has callers (pidfd_getfd(2))."""
+        libc, process = ctypes.CDLL(None, use_errno=True), os.pidfd_open(self.process.pid)
+        found = []
+        for entry in Path(f"/proc/{self.process.pid}/fd").iterdir():
+            if str(entry.readlink()).startswith("socket:"):
+                descriptor = libc.syscall(PIDFD_GETFD, process, int(entry.name), 0)
+                assert descriptor >= 0, os.strerror(ctypes.get_errno())
+                found.append(socket.socket(fileno=descriptor))
+        os.close(process)
+        for each in found:
+            if each.type != socket.SOCK_STREAM or each.getsockopt(
+                socket.SOL_SOCKET, socket.SO_ACCEPTCONN
+            ):
+                each.close()
+        return [each for each in found if each.fileno() >= 0]
 
     def cpu_seconds(self) -> float:
         """The processor time that the process has used, in user and system mode."""

@@ -1,6 +1,7 @@
 """Opening the listener, and taking callers off its queue."""
 
 import errno
+import socket
 from collections.abc import Iterator
 from socket import (
     AF_INET,
@@ -8,14 +9,11 @@ from socket import (
     IPPROTO_IPV6,
     IPPROTO_TCP,
     IPV6_V6ONLY,
-    SO_OOBINLINE,
     SO_REUSEADDR,
     SOCK_STREAM,
     SOL_SOCKET,
-    TCP_NODELAY,
     has_dualstack_ipv6,
     if_nametoindex,
-    socket,
 )
 from typing import Any
 
@@ -49,7 +47,35 @@ _NOBODY = {
 }
 
 
-def open_listener(host: str, port: int, family: str) -> socket:
+# What the kernel may hold for a caller in each direction. By itself it would go up to tcp_rmem
+# and tcp_wmem, 4 MB and more for each caller who does not read. The price is paid on long, fat
+# paths: at 100 ms of round trip a caller sends some 600 KB a second at most.
+KERNEL_BUFFER_BYTES = 64 * 1024
+
+# A vanished caller is noticed when it was silent for 60 s and left three probes, 10 s apart,
+# without an answer. Most NATs and balancers keep a silent flow for longer than that.
+KEEPALIVE_S, PROBE_S, PROBES = 60, 10, 3
+
+# What every accepted socket inherits; some systems lack some of it.
+_INHERITED = (
+    # Urgent bytes are bytes of the stream (RFC 862: "any data received is sent back").
+    (SOL_SOCKET, "SO_OOBINLINE", 1),
+    # No reply, however small, waits for the acknowledgement of the one before it (RFC 896).
+    (IPPROTO_TCP, "TCP_NODELAY", 1),
+    (SOL_SOCKET, "SO_RCVBUF", KERNEL_BUFFER_BYTES),
+    # Not SO_SNDBUF: what is on its way may be as much as the path takes, what waits may not.
+    (IPPROTO_TCP, "TCP_NOTSENT_LOWAT", KERNEL_BUFFER_BYTES),
+    (SOL_SOCKET, "SO_KEEPALIVE", 1),
+    (IPPROTO_TCP, "TCP_KEEPIDLE", KEEPALIVE_S),
+    (IPPROTO_TCP, "TCP_KEEPINTVL", PROBE_S),
+    (IPPROTO_TCP, "TCP_KEEPCNT", PROBES),
+    # No probe is sent while data is unacknowledged, and that would be repeated for a quarter of
+    # an hour. The same patience as without data, since this also overrides TCP_KEEPCNT (tcp(7)).
+    (IPPROTO_TCP, "TCP_USER_TIMEOUT", (KEEPALIVE_S + PROBES * PROBE_S) * 1000),
+)
+
+
+def open_listener(host: str, port: int, family: str) -> socket.socket:
     """A listening TCP socket.
 
     `host` is an address, or empty for every interface of `family` ("any", "4" or "6"); with
@@ -63,20 +89,18 @@ def open_listener(host: str, port: int, family: str) -> socket:
     return _listen(host, port, v6only=family == "6" or host != "::")
 
 
-def _listen(host: str, port: int, *, v6only: bool) -> socket:
+def _listen(host: str, port: int, *, v6only: bool) -> socket.socket:
     is_v6 = ":" in host
-    listener = socket(AF_INET6 if is_v6 else AF_INET, SOCK_STREAM)
+    listener = socket.socket(AF_INET6 if is_v6 else AF_INET, SOCK_STREAM)
     try:
         if is_v6:
             listener.setsockopt(IPPROTO_IPV6, IPV6_V6ONLY, v6only)
         # Daytime closes first, so the TIME_WAIT of every call is ours: a restart must not
         # find its own port taken.
         listener.setsockopt(SOL_SOCKET, SO_REUSEADDR, 1)
-        # What follows is inherited by every accepted socket. Urgent bytes are bytes of the
-        # stream (RFC 862: "any data received is sent back"); and no reply, however small,
-        # waits for the acknowledgement of the one before it (Nagle, RFC 896).
-        listener.setsockopt(SOL_SOCKET, SO_OOBINLINE, 1)
-        listener.setsockopt(IPPROTO_TCP, TCP_NODELAY, 1)
+        for level, name, value in _INHERITED:
+            if hasattr(socket, name):
+                listener.setsockopt(level, getattr(socket, name), value)
         listener.setblocking(False)
         listener.bind(sockaddr(host, port))
         listener.listen(BACKLOG)
@@ -97,7 +121,7 @@ def sockaddr(host: str, port: int) -> tuple[str, int] | tuple[str, int, int, int
     return address, port, 0, int(zone) if zone.isdecimal() else if_nametoindex(zone)
 
 
-def accept(listener: socket) -> Accepted | None:
+def accept(listener: socket.socket) -> Accepted | None:
     """The next waiting caller, as socket and address; None if nobody waits.
 
     Raises OSError, with an errno in `EXHAUSTED`, when there is a caller but no means.
@@ -110,7 +134,7 @@ def accept(listener: socket) -> Accepted | None:
         raise
 
 
-def accept_queued(listener: socket) -> Iterator[Accepted]:
+def accept_queued(listener: socket.socket) -> Iterator[Accepted]:
     """Everybody who waits now, as long as there is means for one more.
 
     A listener is emptied like this before it closes, since its close resets whoever waits. So
