@@ -17,7 +17,9 @@ class Daytime:
     """The daytime service."""
 
     name = "daytime"
-    idle_timeout = LINGER_S  # one line always fits into a new connection's send buffer
+    # No settings of their own: the caller need not say anything, and one line always fits into
+    # a new connection's send buffer.
+    idle_timeout = stall_timeout = LINGER_S
 
     def __init__(self, settings: DaytimeSettings) -> None:
         self._timezone = settings.timezone
@@ -59,7 +61,6 @@ class Answer(Conversation):
     __slots__ = ("_line",)
 
     lingering = True
-    late = Ending.LINGERED
     _discarded = memoryview(bytearray(64 * 1024))
 
     def __init__(self, accepted: Accepted, watch: Watch, line: bytes) -> None:
@@ -77,3 +78,7 @@ class Answer(Conversation):
         size = self.socket.recv_into(self._discarded)
         self.received += size
         return None if size else Ending.DONE
+
+    def late(self, now: float) -> Ending | None:
+        """The caller has the line, but does not close."""
+        return Ending.LINGERED

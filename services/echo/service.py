@@ -24,6 +24,7 @@ class Echo:
 
     def __init__(self, settings: EchoSettings) -> None:
         self.idle_timeout = settings.idle_timeout
+        self.stall_timeout = settings.stall_timeout
         self._printed = Sink.of(sys.stderr) if settings.print else None
 
     def handle(self, connection: BlockingConnection) -> None:
@@ -36,7 +37,7 @@ class Echo:
 
     def conversation(self, accepted: Accepted, watch: Watch) -> Conversation:
         """Serve one caller of the evented model."""
-        return Exchange(accepted, watch, self.idle_timeout)
+        return Exchange(accepted, watch, self.idle_timeout, self.stall_timeout)
 
     def answer(self, datagram: bytes) -> bytes:
         """A datagram goes back as it came, an empty one too."""
@@ -62,13 +63,17 @@ class Exchange(Conversation):
     is read until it is gone: so a caller costs one buffer at most.
     """
 
-    __slots__ = ("_idle_timeout", "_unsent")
+    __slots__ = ("_idle_timeout", "_stall_timeout", "_taken", "_unsent")
 
     _buffer = memoryview(bytearray(BUFFER_BYTES))  # for all: it holds nothing between turns
 
-    def __init__(self, accepted: Accepted, watch: Watch, idle_timeout: float) -> None:
+    def __init__(
+        self, accepted: Accepted, watch: Watch, idle_timeout: float, stall_timeout: float
+    ) -> None:
         super().__init__(accepted, watch)
         self._idle_timeout = idle_timeout
+        self._stall_timeout = stall_timeout
+        self._taken = -1  # what the caller had taken when it was last looked at
         self._unsent = memoryview(b"")
 
     def begin(self, now: float) -> None:
@@ -77,29 +82,46 @@ class Exchange(Conversation):
 
     def turn(self, now: float) -> Ending | None:
         """Send what is left, or receive and send back."""
-        data = self._unsent
-        if not data:
-            size = self.socket.recv_into(self._buffer)
-            if not size:
-                return Ending.DONE
-            self.received += size
-            data = self._buffer[:size]
+        if self._unsent:
+            self._send_rest(now)
+            return None
+        size = self.socket.recv_into(self._buffer)
+        if not size:
+            return Ending.DONE
+        self.received += size
         try:
-            sent = self.socket.send(data)
+            sent = self.socket.send(self._buffer[:size])
         except BlockingIOError:
             sent = 0
         self.sent += sent
         self.deadline = now + self._idle_timeout
-        if sent < len(data):
-            self._keep(data[sent:])
-        elif self._unsent:
-            self._unsent = memoryview(b"")
-            self.wait_for(READABLE)
+        if sent < size:
+            self._unsent = memoryview(bytes(self._buffer[sent:size]))
+            self.wait_for(WRITABLE)
+            self._watch_caller(now)
         return None
 
-    def _keep(self, rest: memoryview) -> None:
+    def late(self, now: float) -> Ending | None:
+        """The caller has been silent, or takes nothing of what waits for it, or merely little."""
+        if not self._unsent:
+            return Ending.IDLE
+        before, self._taken = self._taken, self.taken()
+        if self._taken == before:
+            return Ending.STALLED
+        self.deadline = now + self._stall_timeout
+        return None
+
+    def _send_rest(self, now: float) -> None:
+        sent = self.socket.send(self._unsent)
+        self.sent += sent
+        self._unsent = self._unsent[sent:]
         if self._unsent:
-            self._unsent = rest
+            self._watch_caller(now)
         else:
-            self._unsent = memoryview(bytes(rest))
-            self.wait_for(WRITABLE)
+            self.deadline = now + self._idle_timeout
+            self.wait_for(READABLE)
+
+    def _watch_caller(self, now: float) -> None:
+        """Have the next sweep look at what the caller takes: a look is dearer than a turn."""
+        self.deadline = now
+        self._taken = -1

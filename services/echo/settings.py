@@ -13,6 +13,12 @@ class EchoSettings(Settings):
     idle_timeout = setting(
         300.0, seconds_or_never, "seconds without a byte after which a caller is let go; 0 never"
     )
+    # Of echo alone, since daytime's answer never waits for its caller.
+    stall_timeout = setting(
+        30.0,
+        seconds_or_never,
+        "seconds without reading after which a caller is cut; 0 leaves it to the kernel, 90 s",
+    )
     print = setting(False, switch, "show each caller's bytes, escaped, on stderr")
 
     def __init__(self, values: Mapping[str, object]) -> None:

@@ -34,7 +34,7 @@ class Admin:
     """Answers one request a connection (RFC 9112), and closes."""
 
     name = "admin"
-    idle_timeout = TIMEOUT_S
+    idle_timeout = stall_timeout = TIMEOUT_S
 
     def __init__(
         self, is_alive: Callable[[], bool], is_ready: Callable[[], bool], metrics: Callable[[], str]

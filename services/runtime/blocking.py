@@ -1,7 +1,7 @@
 """The connection that the iterative and the threaded model hand to a service.
 
 To the service it is a blocking socket. Beneath, every wait also ends with the service's idle
-timeout and with the drain deadline, which is why the socket itself does not block.
+and stall timeouts and with the drain deadline, which is why the socket itself does not block.
 """
 
 import math
@@ -9,7 +9,6 @@ import select
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from functools import partial
 from socket import SHUT_RD, SHUT_WR
 
 from runtime.connection import LINGER_S, Accepted, Connection, Ending
@@ -29,12 +28,13 @@ class Ended(Exception):
 class BlockingConnection(Connection):
     """A caller that a service talks to with plain receive and send."""
 
-    __slots__ = ("_idle_timeout", "_stop", "lingering", "on_lingering")
+    __slots__ = ("_idle_timeout", "_stall_timeout", "_stop", "lingering", "on_lingering")
 
     def __init__(self, accepted: Accepted, server: Server[BlockingService]) -> None:
         super().__init__(accepted)
         self._stop = server.stop
         self._idle_timeout = server.service.idle_timeout
+        self._stall_timeout = server.service.stall_timeout
         self.lingering = False  # whole answer sent, so it may make room for a new caller
         self.on_lingering: Callable[[], None] = lambda: None
         server.tally.opened(self)
@@ -52,8 +52,11 @@ class BlockingConnection(Connection):
     def send_all(self, data: memoryview | bytes) -> None:
         """Send all of it, however slowly the caller takes it."""
         while data:
-            due = time.monotonic() + self._idle_timeout
-            size = self._when(select.POLLOUT, partial(self.socket.send, data), due, Ending.IDLE)
+            try:
+                size = self.socket.send(data)
+            except BlockingIOError:
+                self._wait_for_room()
+                continue
             self.sent += size
             data = memoryview(data)[size:]
 
@@ -82,17 +85,30 @@ class BlockingConnection(Connection):
             self.socket.shutdown(SHUT_RD)
 
     def _receive_into(self, buffer: memoryview, due: float, late: Ending) -> int:
-        return self._when(select.POLLIN, partial(self.socket.recv_into, buffer), due, late)
+        """Receive at least a byte; raise Ended(`late`) at time `due`."""
+        while self._is_ready(select.POLLIN, due):
+            with suppress(BlockingIOError):
+                return self.socket.recv_into(buffer)
+        raise Ended(late)
 
-    def _when(self, event: int, call: Callable[[], int], due: float, late: Ending) -> int:
-        """Make a socket call once the poll event is there; raise Ended(`late`) at time `due`."""
+    def _wait_for_room(self) -> None:
+        """Wait until there is room to send, as long as the caller goes on taking something."""
+        taken = -1
+        while taken < (taken := self.taken()):
+            if self._is_ready(select.POLLOUT, time.monotonic() + self._stall_timeout):
+                return
+        raise Ended(Ending.STALLED)
+
+    def _is_ready(self, event: int, due: float) -> bool:
+        """Wait for the poll event; False at time `due`. Raises Ended at the drain deadline."""
         while True:
             deadline = self._stop.deadline
             if time.monotonic() >= min(due, deadline):
-                raise Ended(late if due <= deadline else Ending.DRAINED)
+                if due <= deadline:
+                    return False
+                raise Ended(Ending.DRAINED)
             if self._stop.wait({self.socket.fileno(): event}, min(due, deadline)):
-                with suppress(BlockingIOError):
-                    return call()
+                return True
 
 
 def converse(server: Server[BlockingService], connection: BlockingConnection) -> None:

@@ -1,16 +1,25 @@
 """What every model keeps of a caller, and the ways in which a caller can end."""
 
 import errno
+import socket
+import struct
+import sys
 import time
+from contextlib import suppress
 from enum import Enum
-from socket import socket
+from socket import IPPROTO_TCP, SO_LINGER, SOL_SOCKET
 from typing import Any
 
-Accepted = tuple[socket, Any]  # what accept() gives: a connected socket and the peer's address
+Accepted = tuple[
+    socket.socket, Any
+]  # what accept() gives: a connected socket and the peer's address
 
 # How long a service that closes first waits for the caller's own close. RFC 9112 section 9.6
 # gives the reason for waiting at all; nginx waits up to 5 s, Apache httpd 2 s.
 LINGER_S = 2.0
+
+# tcpi_bytes_acked, a field of struct tcp_info (linux/tcp.h), to which fields are only appended.
+_BYTES_ACKED = struct.Struct("=120xQ")
 
 _RESET = {errno.ECONNRESET, errno.EPIPE, errno.ECONNABORTED, errno.ENOTCONN}
 
@@ -20,6 +29,7 @@ class Ending(Enum):
 
     DONE = "done"  # both directions were closed in order
     IDLE = "idle"  # nothing moved for the idle timeout
+    STALLED = "stalled"  # the caller took nothing of what waits for it for the stall timeout
     LINGERED = "lingered"  # whole answer sent, but the caller did not close
     RESET = "reset"  # the caller reset the connection
     LOST = "lost"  # the network gave up on the caller
@@ -42,3 +52,25 @@ class Connection:
         self.accepted_at = time.monotonic()
         self.received = 0
         self.sent = 0
+
+    def taken(self) -> int:
+        """How many bytes the caller's TCP has confirmed; 0 where the system does not tell.
+
+        This tells a slow reader from one who does not read: there is room to send again only
+        once the kernel's buffer is half empty, which can take a slow one minutes.
+        """
+        if sys.platform != "linux":
+            return 0
+        info = self.socket.getsockopt(IPPROTO_TCP, socket.TCP_INFO, _BYTES_ACKED.size)
+        return int(_BYTES_ACKED.unpack(info)[0])
+
+    def close(self, ending: Ending) -> None:
+        """Close the socket; with a reset where nothing more can be delivered.
+
+        An orderly close would leave what waits for a stalled caller to the kernel, which keeps
+        it until TCP_USER_TIMEOUT.
+        """
+        if ending is Ending.STALLED:
+            with suppress(OSError):  # reset by the caller meanwhile
+                self.socket.setsockopt(SOL_SOCKET, SO_LINGER, struct.pack("ii", 1, 0))
+        self.socket.close()

@@ -19,7 +19,6 @@ class Conversation(Connection):
     __slots__ = ("_watch", "deadline")
 
     lingering = False  # whole answer sent; such callers make room for new ones at the cap
-    late = Ending.IDLE  # how the conversation ends at its deadline
 
     def __init__(self, accepted: Accepted, watch: Watch) -> None:
         super().__init__(accepted)
@@ -35,6 +34,10 @@ class Conversation(Connection):
 
         May raise OSError. BlockingIOError means that there was nothing to do.
         """
+        raise NotImplementedError
+
+    def late(self, now: float) -> Ending | None:
+        """The deadline has passed: how the conversation ends; None if it was set anew."""
         raise NotImplementedError
 
     def wait_for(self, event: int) -> None:

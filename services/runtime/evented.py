@@ -102,7 +102,7 @@ class Loop:
             if accepted is None:
                 return
             if lingering:
-                self._end(lingering, lingering.late)
+                self._end(lingering, Ending.LINGERED)
             self._begin(accepted)
 
     def _begin(self, accepted: Accepted) -> None:
@@ -124,8 +124,11 @@ class Loop:
         self._next_sweep = self._now + SWEEP_S
         drained = self._now >= self._server.stop.deadline
         for conversation in list(self._conversations.values()):
-            if drained or self._now >= conversation.deadline:
-                self._end(conversation, Ending.DRAINED if drained else conversation.late)
+            ending = Ending.DRAINED if drained else None
+            if not drained and self._now >= conversation.deadline:
+                ending = conversation.late(self._now)
+            if ending:
+                self._end(conversation, ending)
         if not self._accepting:
             self._resume_accepting()
 

@@ -22,7 +22,8 @@ class BlockingService(Protocol):
     """A protocol as a function that talks to one caller; all that the blocking models need."""
 
     name: str
-    idle_timeout: float  # seconds without progress after which a caller is let go; may be inf
+    idle_timeout: float  # seconds without a byte after which a caller is let go; may be inf
+    stall_timeout: float  # seconds after which one who takes nothing of the answer is; may be inf
 
     def handle(self, connection: BlockingConnection) -> None:
         """Serve one caller from first byte to last."""
@@ -63,7 +64,7 @@ class Server(NamedTuple, Generic[S_co]):
     def ended(self, connection: Connection, ending: Ending) -> None:
         """Count, close and log a connection."""
         self.tally.ended(connection, ending)
-        connection.socket.close()
+        connection.close(ending)
         self.log.ended(connection, ending)
 
     def accept_failed(self, error: OSError) -> None:

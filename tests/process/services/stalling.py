@@ -25,7 +25,7 @@ class StallingEcho(Echo):
 
     def conversation(self, accepted: Accepted, watch: Watch) -> Conversation:
         """An exchange that stalls."""
-        return StallingExchange(accepted, watch, self.idle_timeout)
+        return StallingExchange(accepted, watch, self.idle_timeout, self.stall_timeout)
 
 
 sys.exit(run("echo", EchoSettings, StallingEcho, Stop.on_signals()))

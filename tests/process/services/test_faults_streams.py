@@ -1,18 +1,32 @@
-"""Callers who do not read, vanish or never end: what they cost, and how they are noticed."""
+"""Callers who stall, reset, vanish or never end: what they cost, and how they are ended."""
 
 import random
 import socket
 import struct
 import threading
 import time
-from contextlib import ExitStack, suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 
-from server_process import Serve, ServerProcess, receive_exactly
+import pytest
+
+from server_process import (
+    THREADS_AT_REST,
+    Serve,
+    ServerProcess,
+    receive_all,
+    receive_exactly,
+    wait_until,
+)
 
 KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
 
 # Linux's number, for which Python has no name: nine counters of struct sock (sock_diag(7)).
 SO_MEMINFO = 55
+
+# A caller with the smallest receive buffer: beside it, one buffer of the service and one of the
+# kernel are needed to take all of this in, so that nothing is left unread.
+SMALL_BUFFER, MORE = 4 * KIB, random.Random(5).randbytes(100 * KIB)
 
 # In seconds, but for the last, which is in milliseconds (tcp(7)).
 VANISHED_PEER_OPTIONS = {
@@ -48,6 +62,23 @@ def feed(callers: list[socket.socket]) -> None:
         time.sleep(0.01)
 
 
+@contextmanager
+def reluctant_caller(server: ServerProcess) -> Iterator[socket.socket]:
+    """A caller who has sent more than goes back before he reads."""
+    with socket.socket() as caller:
+        caller.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SMALL_BUFFER)
+        caller.settimeout(20)
+        caller.connect(("127.0.0.1", server.port))
+        caller.sendall(MORE)
+        yield caller
+
+
+def reset(caller: socket.socket) -> None:
+    """Close with RST."""
+    caller.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    caller.close()
+
+
 def test_callers_who_do_not_read_cost_bounded_memory(serve: Serve, concurrent_model: str) -> None:
     """E4: 200 callers who send all they can and read nothing hold at most 64 MiB of the kernel's
     memory and 64 KiB each of the server's, and the next caller is served.
@@ -64,6 +95,61 @@ def test_callers_who_do_not_read_cost_bounded_memory(serve: Serve, concurrent_mo
         with server.connect() as caller:
             caller.sendall(b"x")
             assert caller.recv(1) == b"x"
+
+
+def test_a_caller_who_takes_nothing_is_reset(serve: Serve, model: str) -> None:
+    """E4: who takes nothing of the echo for the stall timeout is cut by RST, since an orderly
+    close would leave the rest to the kernel; log and metrics tell.
+    """
+    server = serve("echo", "--model", model, "--stall-timeout", "0.5", admin=True)
+    with reluctant_caller(server) as caller:
+        (line,) = server.connections(1)
+        with pytest.raises(ConnectionResetError):
+            receive_all(caller)
+    assert (line["ended"], line["bytes_in"]) == ("stalled", len(MORE))
+    assert 500 <= line["milliseconds"] < 10_000
+    assert 'endings_total{ending="stalled"} 1\n' in server.metrics()
+
+
+def test_a_caller_who_reads_slowly_is_not_stalled(serve: Serve, model: str) -> None:
+    """E4: who takes a little within each stall timeout lives, even where that is too little to
+    make room for the next send, and gets every byte.
+    """
+    server = serve("echo", "--model", model, "--stall-timeout", "1")
+    pause, received = threading.Event(), b""
+    with reluctant_caller(server) as caller:
+        for _ in range(5):
+            received += receive_exactly(caller, SMALL_BUFFER)
+            pause.wait(0.4)
+        caller.shutdown(socket.SHUT_WR)
+        assert received + receive_all(caller) == MORE
+    assert server.connections(1)[0]["ended"] == "done"
+
+
+def test_who_resets_in_mid_answer_leaves_nothing(serve: Serve, model: str) -> None:
+    """500 callers who reset while they are being answered leave no line but their own, no
+    descriptor and no thread.
+    """
+    server = serve("echo", "--model", model)
+    with server.connect() as caller:
+        caller.sendall(b"x")
+        assert caller.recv(1) == b"x"
+    server.connections(1)
+    wait_until(lambda: server.threads() == THREADS_AT_REST, "the first thread's end")
+    before = server.descriptors()
+    for _ in range(500):
+        caller = server.connect()
+        caller.sendall(MORE)
+        assert caller.recv(1) == MORE[:1]
+        reset(caller)
+    assert {line["ended"] for line in server.connections(501)[1:]} == {"reset"}
+    wait_until(
+        lambda: (server.descriptors(), server.threads()) == (before, THREADS_AT_REST),
+        "the baseline",
+    )
+    assert server.stop() == 0
+    assert {line["level"] for line in server.lines} == {"info"}
+    assert server.stderr == ""
 
 
 def test_a_vanished_caller_is_noticed(serve: Serve, model: str) -> None:
