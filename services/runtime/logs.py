@@ -67,7 +67,7 @@ class Log:
         self._line = _text_line if text else _json_line
         self._dropped = 0
         self._lock = threading.Lock()
-        self._last: dict[str, float] = {}
+        self._last: dict[tuple[object, ...], float] = {}
 
     def write(self, level: str, event: str, **facts: object) -> None:
         """One line, if the level is asked for."""
@@ -81,10 +81,10 @@ class Log:
                 self._dropped += 1
 
     def seldom(self, level: str, event: str, **facts: object) -> None:
-        """The same, but not within `SELDOM_S` of the last line for this event."""
-        now = time.monotonic()
-        if now - self._last.get(event, -SELDOM_S) >= SELDOM_S:
-            self._last[event] = now
+        """The same, but not within `SELDOM_S` of the last line that said this."""
+        kind, now = (event, *facts.values()), time.monotonic()
+        if now - self._last.get(kind, -SELDOM_S) >= SELDOM_S:
+            self._last[kind] = now
             self.write(level, event, **facts)
 
     def ended(self, connection: Connection, ending: Ending) -> None:

@@ -107,7 +107,9 @@ def test_the_cap_stays_below_the_descriptor_limit(serve: Serve, concurrent_model
 
 
 def test_out_of_descriptors(serve: Serve, model: str) -> None:
-    """Without descriptors the server rests, says so once, and goes on when there are some."""
+    """Without descriptors the server rests, says so once, and goes on within 2 s of there being
+    some.
+    """
     server = serve("echo", "--model", model, admin=False)
     with server.connect() as caller:
         caller.sendall(b"x")
@@ -119,6 +121,7 @@ def test_out_of_descriptors(serve: Serve, model: str) -> None:
         wait_until(lambda: server.events("accept failed"), "the log line")
         assert server.is_at_rest()
         resource.prlimit(pid, resource.RLIMIT_NOFILE, (1024, 20_000))
+        waiting.settimeout(2)
         waiting.sendall(b"y")
         assert waiting.recv(1) == b"y"
     assert len(server.events("accept failed")) == 1

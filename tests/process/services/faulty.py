@@ -1,0 +1,27 @@
+"""An echo server one of whose socket calls fails a few times: `python faulty.py` with flags.
+
+The variable FAULTS names a method of `socket.socket` and the errors, one for each call to come:
+`_accept ENFILE ECONNABORTED` (`_accept` is what Python's own `accept` calls).
+"""
+
+import errno
+import os
+import socket
+from typing import Any
+
+from echo.__main__ import main
+
+name, *errors = os.environ["FAULTS"].split()
+works = getattr(socket.socket, name)
+
+
+def fails_at_first(*arguments: Any) -> Any:
+    """The method, once all errors have been raised."""
+    if not errors:
+        return works(*arguments)
+    number = getattr(errno, errors.pop(0))
+    raise OSError(number, os.strerror(number))
+
+
+setattr(socket.socket, name, fails_at_first)
+os._exit(main())

@@ -1,0 +1,99 @@
+"""Callers who cannot be accepted, or come all at once: nobody is refused, nothing spins."""
+
+import errno
+import os
+import re
+import signal
+import threading
+from collections import Counter
+from contextlib import ExitStack, suppress
+from pathlib import Path
+
+from server_process import Serve, ServerProcess, receive_all, wait_until
+
+FAULTY = str(Path(__file__).parent / "faulty.py")
+
+
+def accept_errors(server: ServerProcess) -> dict[str, int]:
+    """How many callers there were no means for, by error."""
+    found = re.findall(r'accept_errors_total\{error="(\w+)"\} (\d+)', server.metrics())
+    return {error: int(count) for error, count in found}
+
+
+def told(server: ServerProcess) -> Counter[str]:
+    """How many lines tell of each of these errors."""
+    return Counter(line["error"] for line in server.events("accept failed"))
+
+
+def test_out_of_means_is_logged_once_and_outlived(serve: Serve, model: str) -> None:
+    """Each kind of exhaustion is counted every time and logged once in 10 s; the caller waits in
+    the backlog meanwhile, and is served once there are means.
+    """
+    faults = ["EMFILE", "ENFILE", "ENOBUFS", "ENOMEM"] * 2
+    env = {"FAULTS": " ".join(["_accept", *faults])}
+    server = serve("echo", "--model", model, program=FAULTY, env=env, admin=True)
+    with server.connect() as caller:
+        wait_until(lambda: len(told(server)) == 4, "a line of each kind")
+        caller.sendall(b"x")
+        assert caller.recv(1) == b"x"
+    assert told(server) == {os.strerror(getattr(errno, name)): 1 for name in faults}
+    assert accept_errors(server) == dict.fromkeys(faults, 2)
+    assert server.stop() == 0
+
+
+def test_a_caller_who_left_the_queue_is_skipped(serve: Serve, model: str) -> None:
+    """A connection that was aborted before its accept, or that its network lost, is nobody's
+    error: the next in the queue is served, and nothing is logged.
+    """
+    faults = ["ECONNABORTED", "EPROTO", "ENETDOWN", "EHOSTUNREACH", "ECONNABORTED"]
+    env = {"FAULTS": " ".join(["_accept", *faults])}
+    server = serve("echo", "--model", model, program=FAULTY, env=env)
+    with server.connect() as caller:
+        caller.sendall(b"x")
+        assert caller.recv(1) == b"x"
+    assert server.stop() == 0
+    assert [line["event"] for line in server.lines] == ["ready", "connection", "stopped"]
+
+
+def test_a_burst_of_callers_is_answered(serve: Serve, model: str) -> None:
+    """500 callers at once, before the first is accepted, all find room in the backlog, and all
+    are answered.
+    """
+    server = serve("daytime", "--model", model)
+    server.send(signal.SIGSTOP)
+    with ExitStack() as stack:
+        # A full queue drops the SYN, which is repeated after a second: by then it is too late.
+        callers = [stack.enter_context(server.connect(timeout=0.9)) for _ in range(500)]
+        server.send(signal.SIGCONT)
+        for caller in callers:
+            caller.settimeout(20)
+            assert receive_all(caller).endswith(b"\r\n")
+            caller.close()
+    assert len(server.connections(500)) == 500
+
+
+def test_twenty_restarts_under_traffic(serve: Serve) -> None:
+    """A server whose callers never pause finds its port free each time that it starts anew."""
+    port, over = 0, threading.Event()
+    answers: list[bytes] = []
+
+    def call() -> None:
+        while not over.wait(0.005):
+            with suppress(OSError), server.connect() as caller:
+                answers.append(receive_all(caller))
+
+    server = serve("daytime")
+    callers = [threading.Thread(target=call) for _ in range(2)]
+    for each in callers:
+        each.start()
+    try:
+        for _ in range(20):
+            port, enough = server.port, len(answers) + 10
+            wait_until(lambda: len(answers) >= enough, "traffic")  # noqa: B023
+            assert server.stop() == 0
+            server = serve("daytime", "--port", str(port))
+            assert server.port == port
+    finally:
+        over.set()
+        for each in callers:
+            each.join()
