@@ -20,6 +20,9 @@ LEVELS = ("debug", "info", "warning", "error")
 # A condition that lasts is logged once in this time, not once for each caller it hits.
 SELDOM_S = 10.0
 
+# The endings that are the caller's doing alone.
+_BY_CALLER = {Ending.DONE, Ending.RESET}
+
 
 class Sink:
     """A descriptor that is written without ever waiting for its reader.
@@ -89,8 +92,10 @@ class Log:
 
     def ended(self, connection: Connection, ending: Ending) -> None:
         """The line of a finished connection."""
+        # A balancer's port check comes and goes without a byte, every second for ever.
+        is_check = connection.received == connection.sent == 0 and ending in _BY_CALLER
         self.write(
-            "info",
+            "debug" if is_check else "info",
             "connection",
             peer=address_text(connection.peer),
             bytes_in=connection.received,

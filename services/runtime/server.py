@@ -13,6 +13,7 @@ from typing import TypeVar
 from runtime import __version__, threaded
 from runtime.admin import MAX_CONNECTIONS as ADMIN_CONNECTIONS
 from runtime.admin import Admin, is_ready
+from runtime.connection import Ending
 from runtime.datagrams import Datagrams, open_sockets
 from runtime.heartbeat import Heartbeat
 from runtime.lifecycle import Stop
@@ -86,7 +87,7 @@ def _serve(service: Service, settings: Settings, stop: Stop) -> int:
     import_module(f"runtime.{settings.model}").serve(server)
     if beside:
         beside.join(JOIN_GRACE_S)
-    log.write("info", "stopped")
+    log.write("info", "stopped", cut=tally.endings[Ending.DRAINED])
     return 0
 
 

@@ -1,0 +1,135 @@
+"""Stopping under load, beside callers who never finish, and not at all; and what is logged."""
+
+import random
+import signal
+import socket
+import subprocess
+import threading
+import time
+from contextlib import ExitStack
+
+import pytest
+
+from server_process import PYTHON, Serve, ServerProcess, environment, receive_all, wait_until
+
+KIB = 1 << 10
+DATA = random.Random(7).randbytes(200 * KIB)
+CLIENTS, CALLS = 50, 20
+
+
+def exchange(server: ServerProcess) -> bytes | None:
+    """What one caller gets back for `DATA`; None where nobody lets him in."""
+    received = bytearray()
+    try:
+        with server.connect() as caller:
+            sender = threading.Thread(target=send, args=[caller], daemon=True)
+            sender.start()
+            while data := caller.recv(1 << 16):
+                received += data
+            sender.join()
+    except OSError:
+        return bytes(received) or None
+    return bytes(received)
+
+
+def send(caller: socket.socket) -> None:
+    """Send `DATA` and half-close, unless the caller was turned away."""
+    try:
+        caller.sendall(DATA)
+        caller.shutdown(socket.SHUT_WR)
+    except OSError:
+        pass
+
+
+def test_no_answer_is_cut_by_a_stop_under_load(serve: Serve, model: str) -> None:
+    """50 clients who call again and again while SIGTERM comes get their whole answer, or are
+    refused before its first byte: never a part of it.
+    """
+    server = serve("echo", "--model", model)
+    answers: list[bytes | None] = []
+
+    def call() -> None:
+        for _ in range(CALLS):
+            answers.append(exchange(server))
+            if answers[-1] is None:
+                return
+
+    clients = [threading.Thread(target=call) for _ in range(CLIENTS)]
+    for each in clients:
+        each.start()
+    wait_until(lambda: len(answers) >= CLIENTS, "load")
+    assert server.stop() == 0
+    for each in clients:
+        each.join()
+    assert None in answers
+    assert set(answers) == {DATA, None}
+    assert server.lines[-1]["cut"] == 0
+
+
+def test_callers_who_never_read_cannot_hold_up_the_stop(serve: Serve, model: str) -> None:
+    """Beside three callers who do not read, SIGTERM ends the server at the drain deadline with
+    status 0, and its last line tells how many it cut.
+    """
+    server = serve("echo", "--model", model, "--drain-timeout", "0.5", "--stall-timeout", "0")
+    with ExitStack() as stack:
+        for _ in range(3):
+            caller = stack.enter_context(socket.socket())
+            caller.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 * KIB)
+            caller.connect(("127.0.0.1", server.port))
+            caller.sendall(DATA[: 100 * KIB])
+        began = time.monotonic()
+        assert server.stop() == 0
+        assert 0.5 <= time.monotonic() - began < 5
+    assert {line["ended"] for line in server.connections(3)} == {"drained"}
+    assert (server.lines[-1]["event"], server.lines[-1]["cut"]) == ("stopped", 3)
+
+
+@pytest.mark.parametrize("service", ["daytime", "echo"])
+def test_a_wedged_server_fails_its_check(serve: Serve, service: str) -> None:
+    """The kernel goes on connecting callers to a process that has stopped; `--check` is a round
+    trip, so it tells.
+    """
+    server = serve(service)
+    check = [PYTHON, "-m", service, "--check", "--port", str(server.port)]
+    assert subprocess.run(check, env=environment(), timeout=20, check=False).returncode == 0
+    server.send(signal.SIGSTOP)
+    server.connect().close()
+    stopped = subprocess.run(
+        check, env=environment(), timeout=20, check=False, capture_output=True, text=True
+    )
+    assert (stopped.returncode, stopped.stderr.count("\n")) == (1, 1)
+
+
+def test_port_checks_leave_no_line(serve: Serve, model: str) -> None:
+    """Callers who come and go without a byte are counted, but not logged unless debugging."""
+    told = {}
+    for level in ("info", "debug"):
+        server = serve("echo", "--model", model, "--log-level", level, admin=True)
+        for _ in range(100):
+            server.connect().close()
+        wait_until(lambda: 'ending="done"} 100\n' in server.metrics(), "100 endings")  # noqa: B023
+        assert server.stop() == 0
+        told[level] = len(server.events("connection"))
+    assert told == {"info": 0, "debug": 100}
+
+
+@pytest.mark.parametrize("model", ["iterative", "threaded"])
+def test_no_byte_can_forge_a_line(serve: Serve, model: str) -> None:
+    """Whatever bytes come, `--print` shows one line of printable ASCII for them, which begins
+    with who sent it, and the log shows none of them.
+    """
+    server = serve("echo", "--model", model, "--print", "--log-level", "debug")
+    data = bytes(range(256)) + '\u202e\u2028\x9b2J{"level": "error"}'.encode()
+    with server.connect() as caller:
+        caller.sendall(data)
+        caller.shutdown(socket.SHUT_WR)
+        assert receive_all(caller) == data
+        peer = "{}:{}".format(*caller.getsockname())
+    assert server.stop() == 0
+    assert [line["level"] for line in server.lines] == ["info"] * 3
+    (shown,) = server.stderr.splitlines()
+    assert shown.isascii()
+    assert shown.isprintable()
+    assert (
+        shown.removeprefix(f"{peer} ").encode().decode("unicode_escape").encode("latin-1") == data
+    )
