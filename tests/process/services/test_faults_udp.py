@@ -1,0 +1,93 @@
+"""Floods of datagrams, and answers that cannot be sent: dropped and counted, never kept."""
+
+import re
+import socket
+import struct
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from server_process import Serve, ServerProcess, wait_until
+
+FAULTY = str(Path(__file__).parent / "faulty.py")
+MIB = 1 << 20
+
+# Linux's number; Python has a name for it since 3.14.
+IP_PKTINFO = 8
+
+RATE, TOTAL_FACTOR = 20, 10
+FLOOD = 3000
+
+
+def counters(server: ServerProcess) -> dict[str, int]:
+    """The datagrams received, sent, and dropped by reason."""
+    pattern = r'datagrams_(received|sent|dropped)_total(?:\{reason="(\w+)"\})? (\d+)'
+    found = re.findall(pattern, server.metrics())
+    return {reason or what: int(count) for what, reason, count in found}
+
+
+def flood(asking: socket.socket, port: int, sources: int) -> None:
+    """Send datagrams as fast as can be, from as many addresses of this machine in turn."""
+    for number in range(FLOOD):
+        host = bytes([127, 1, *divmod(number % sources, 250)])
+        source = struct.pack("=i4s4s", 0, host, bytes(4))
+        asking.sendmsg([b"x"], [(socket.IPPROTO_IP, IP_PKTINFO, source)], 0, ("127.0.0.1", port))
+
+
+def heard(asking: socket.socket) -> int:
+    """How many answers have come."""
+    asking.setblocking(False)
+    answers = 0
+    with suppress(BlockingIOError):
+        while asking.recv(16):
+            answers += 1
+    return answers
+
+
+@pytest.mark.parametrize(
+    ("sources", "bucket", "reason"), [(1, RATE, "rate"), (FLOOD, RATE * TOTAL_FACTOR, "total_rate")]
+)
+def test_a_flood_gets_no_more_than_the_bucket(
+    serve: Serve, model: str, sources: int, bucket: int, reason: str
+) -> None:
+    """S1: one source or thousands get a burst and the rate, the rest is dropped and counted; the
+    memory stays flat, and callers over TCP are served meanwhile.
+    """
+    server = serve("echo", "--udp", "--udp-rate", str(RATE), "--model", model, admin=True)
+    with server.connect() as caller, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+        caller.sendall(b"x")
+        assert caller.recv(1) == b"x"
+        before, began = server.peak_memory(), time.monotonic()
+        asking.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, MIB)  # no answer is to be lost
+        asking.bind(("0.0.0.0", 0))
+        flood(asking, server.port, sources)
+        caller.sendall(b"y")
+        assert caller.recv(1) == b"y"
+        wait_until(server.is_at_rest, "the end of the flood")
+        told = counters(server)
+        most = bucket * (1 + time.monotonic() - began)
+        assert bucket <= heard(asking) == told["sent"] <= most
+    assert told["received"] == told["sent"] + told[reason]
+    assert server.peak_memory() - before < 4 * MIB
+
+
+@pytest.mark.parametrize("error", ["EAGAIN", "ENOBUFS"])
+def test_a_full_send_buffer_drops_the_answer(serve: Serve, model: str, error: str) -> None:
+    """An answer that cannot be sent at once is dropped and counted: it neither waits nor comes
+    later, and the next one goes out.
+    """
+    env = {"FAULTS": " ".join(["sendmsg", *[error] * 100])}
+    server = serve("echo", "--udp", "--model", model, program=FAULTY, env=env, admin=True)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+        asking.settimeout(20)
+        asking.connect(("127.0.0.1", server.port))
+        for _ in range(100):
+            asking.send(b"lost")
+        wait_until(lambda: counters(server)["not_sent"] == 100, "the counted drops")
+        asking.send(b"next")
+        assert asking.recv(16) == b"next"
+        assert heard(asking) == 0
+    assert server.stop() == 0
+    assert server.stderr == ""
