@@ -3,6 +3,7 @@
 import random
 import signal
 import socket
+import struct
 import subprocess
 import threading
 import time
@@ -111,6 +112,20 @@ def test_port_checks_leave_no_line(serve: Serve, model: str) -> None:
         assert server.stop() == 0
         told[level] = len(server.events("connection"))
     assert told == {"info": 0, "debug": 100}
+
+
+def test_who_left_before_the_answer_leaves_no_line(serve: Serve, model: str) -> None:
+    """Callers of daytime who reset before they could be told the time are such port checks too."""
+    server = serve("daytime", "--model", model, admin=True)
+    server.send(signal.SIGSTOP)
+    for _ in range(100):
+        with server.connect() as caller:
+            caller.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    server.send(signal.SIGCONT)
+    wait_until(lambda: 'ending="reset"} 100\n' in server.metrics(), "100 endings")
+    assert server.stop() == 0
+    assert [line["event"] for line in server.lines] == ["ready", "stopped"]
+    assert server.stderr == ""
 
 
 @pytest.mark.parametrize("model", ["iterative", "threaded"])
