@@ -23,7 +23,7 @@ class BlockingService(Protocol):
 
     name: str
     idle_timeout: float  # seconds without a byte after which a caller is let go; may be inf
-    stall_timeout: float  # seconds after which one who takes nothing of the answer is; may be inf
+    stall_timeout: float  # seconds in which a caller must take some of the answer; may be inf
 
     def handle(self, connection: BlockingConnection) -> None:
         """Serve one caller from first byte to last."""

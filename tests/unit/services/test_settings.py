@@ -57,9 +57,10 @@ def test_switches_can_be_turned_both_ways() -> None:
     assert echo(SERVE_PRINT="0").print is False
 
 
-def test_0_is_never_for_the_idle_timeout() -> None:
-    """An idle timeout of 0 never comes."""
+def test_0_is_never_for_idle_and_stall_timeout() -> None:
+    """An idle or stall timeout of 0 never comes."""
     assert echo("--idle-timeout", "0").idle_timeout == math.inf
+    assert echo("--stall-timeout", "0").stall_timeout == math.inf
     assert echo("--idle-timeout", "0.5").idle_timeout == 0.5
 
 
