@@ -10,9 +10,7 @@ from enum import Enum
 from socket import IPPROTO_TCP, SO_LINGER, SOL_SOCKET
 from typing import Any
 
-Accepted = tuple[
-    socket.socket, Any
-]  # what accept() gives: a connected socket and the peer's address
+Accepted = tuple[socket.socket, Any]  # from accept(): a connected socket, the peer's address
 
 # How long a service that closes first waits for the caller's own close. RFC 9112 section 9.6
 # gives the reason for waiting at all; nginx waits up to 5 s, Apache httpd 2 s.
