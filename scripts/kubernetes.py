@@ -14,26 +14,30 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
-from contextlib import suppress
-from fnmatch import fnmatch
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from fnmatch import fnmatchcase
 from pathlib import Path
-from subprocess import DEVNULL
 
 ROOT = Path(__file__).parent.parent
 OVERLAYS = ROOT / "k8s/overlays"
 REGISTRY_NAMES = OVERLAYS / "registry/images/kustomization.yaml"
-NAMESPACE = "small-services"
+PYTEST = ROOT / ".venv/bin/pytest"
 
-# The demo clusters that we know, by context, and how each of them takes images in. In place of *
-# stands {}: the cluster's name.
+NAMESPACE = "small-services"
+PART_OF = "app.kubernetes.io/part-of"  # the label by which a namespace is known to be ours
+
+# The demo clusters that we know, by context, and how each of them takes images in. {} stands for
+# the cluster's name, which is the context's without what is before its first dash.
 DEMO_CLUSTERS = {
-    "kind-*": "kind load docker-image --name {}",
-    "k3d-*": "k3d image import --cluster {}",
-    "minikube": "minikube image load",
+    "kind-?*": "kind load docker-image --name {}",
+    "k3d-?*": "k3d image import --cluster {}",
+    "minikube": "minikube --profile minikube image load",
     "demo-cluster": "cluster load",
 }
 
+ANSWER_TIMEOUT_S = 30.0
+LOAD_TIMEOUT_S = 600.0  # images are built and copied
 READY_TIMEOUT_S = 120
 
 
@@ -43,17 +47,18 @@ class Failed(Exception):
 
 def main(argv: Sequence[str]) -> int:
     """Do what is asked for; the exit status."""
-    verbs = {"up": up, "down": down, "test": test}
+    verbs = {"up": (up, "create"), "down": (down, "delete"), "test": (test, "create")}
     if len(argv) != 1 or argv[0] not in verbs:
         print("usage: kubernetes.py up|down|test", file=sys.stderr)
         return 2
     # To end as after Ctrl-C, and so to say what is left behind.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    work, right = verbs[argv[0]]
     try:
-        check_cluster(chosen := context())
-        verbs[argv[0]](chosen)
-    except Failed as error:
-        print(f"kubernetes: {error}", file=sys.stderr)
+        check_cluster(context := chosen_context(), right)
+        work(context)
+    except (Failed, OSError) as error:
+        print("kubernetes:", " ".join(str(error).split()), file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
@@ -62,69 +67,66 @@ def main(argv: Sequence[str]) -> int:
 
 def up(context: str) -> None:
     """Load the images where that is needed, apply an overlay, wait until all is ready."""
-    check_namespace(context)
-    overlay = OVERLAYS / ("local" if load_command(context) else "registry")
-    manifests = known_manifests(context, overlay)
+    is_there(context)
+    manifests = known_manifests(context)
     provide_images(context)
-    try:
-        print(run(*kubectl(context, "apply", "-f", "-"), stdin=manifests), end="")
+    with telling_what_is_left(context):
+        by_hand = shlex.join(kubectl(context, "apply", "-k", f"k8s/overlays/{overlay(context)}"))
+        apply = kubectl(context, "apply", "-f", "-")
+        print(run(*apply, stdin=manifests, mend=f"again by hand: {by_hand}"), end="")
         for name in ("daytime", "echo", "client"):
             await_rollout(context, name)
-    except (Failed, KeyboardInterrupt):
-        say_what_is_left(context)
-        raise
     print(f"\n{NAMESPACE} runs in context {context}. Next:")
     for arguments in ("daytime daytime:1200 --count 10 --interval 0.2", "echo echo:1201"):
-        print(f"  kubectl -n {NAMESPACE} exec deploy/client -- probe {arguments}")
-    print("  make k8s-down")
+        command = kubectl(context, "-n", NAMESPACE, "exec", "deploy/client", "--", "probe")
+        print(f"  {shlex.join(command)} {arguments}")
+    print(f"  {make(context, 'k8s-down')}")
 
 
 def down(context: str) -> None:
     """Delete the namespace with all that is in it, if it is ours."""
-    if not check_namespace(context):
+    if not is_there(context):
         print(f"there is no namespace {NAMESPACE} in context {context}")
         return
-    run(*kubectl(context, "delete", "namespace", NAMESPACE, f"--timeout={READY_TIMEOUT_S}s"))
+    print("deleting; open connections may take up to a minute to end", flush=True)
+    delete = kubectl(context, "delete", "namespace", NAMESPACE, f"--timeout={READY_TIMEOUT_S}s")
+    with telling_what_is_left(context):
+        run(*delete, timeout=READY_TIMEOUT_S + ANSWER_TIMEOUT_S)
     print(f"deleted the namespace {NAMESPACE} from context {context}")
 
 
 def test(context: str) -> None:
     """Bring the stack up, run the tests of tests/kubernetes against it, take it down."""
-    if check_namespace(context):
+    if not PYTEST.exists():
+        raise Failed("the tests need pytest; to get it: make .venv/ready")
+    if is_there(context):
         raise Failed(
             f"the namespace {NAMESPACE} is in context {context} already, and the tests would "
-            "take it down; first: make k8s-down"
+            f"take it down; first: {make(context, 'k8s-down')}"
         )
     up(context)
-    command = [".venv/bin/pytest", "--verbose", "-rsP", "tests/kubernetes"]
-    try:
-        status = subprocess.run(
-            command, cwd=ROOT, env=os.environ | {"CONTEXT": context}, check=False
-        ).returncode
-    except KeyboardInterrupt:
-        say_what_is_left(context)
-        raise
-    if status:
-        say_what_is_left(context)
-        raise Failed("the tests failed; again: make k8s-down test-kubernetes")
+    told = {"CONTEXT": context, "OVERLAY": f"overlays/{overlay(context)}"}
+    command = [str(PYTEST), "--verbose", "-rsP", "tests/kubernetes"]
+    with telling_what_is_left(context):
+        if subprocess.run(command, cwd=ROOT, env=os.environ | told, check=False).returncode:
+            raise Failed(f"the tests failed; again: {make(context, 'k8s-down test-kubernetes')}")
     down(context)
 
 
-def context() -> str:
+def chosen_context() -> str:
     """The context to work in: CONTEXT, or the current one if that is a demo cluster's."""
     named = os.environ.get("CONTEXT")
     if not shutil.which("kubectl"):
         raise Failed("there is no kubectl; to get it: https://kubernetes.io/docs/tasks/tools/")
-    try:
-        name = named or run("kubectl", "config", "current-context").strip()
-    except Failed:
-        raise Failed(
-            "kubectl has no current context; start a demo cluster, say: kind create cluster"
-        ) from None
+    contexts = run("kubectl", "config", "get-contexts", "--output=name").splitlines()
+    start_one = "start a demo cluster, say: kind create cluster"
+    name = named or run("kubectl", "config", "current-context", mend=start_one).strip()
+    if name not in contexts:
+        raise Failed(f"kubectl knows no context {name}; to see them: kubectl config get-contexts")
     if not named and not load_command(name):
         raise Failed(
             f"the context {name} is not that of a demo cluster ({', '.join(DEMO_CLUSTERS)}); "
-            f"if it is meant: export CONTEXT={name}"
+            f"if it is meant: export CONTEXT={shlex.quote(name)}"
         )
     return name
 
@@ -132,32 +134,51 @@ def context() -> str:
 def load_command(context: str) -> list[str]:
     """How a demo cluster takes images in, without their names; empty for another cluster."""
     for pattern, command in DEMO_CLUSTERS.items():
-        if fnmatch(context, pattern):
-            return command.format(context.partition("-")[2]).split()
+        if fnmatchcase(context, pattern):
+            return [word.format(context.partition("-")[2]) for word in command.split()]
     return []
 
 
-def check_cluster(context: str) -> None:
-    """Raise Failed unless a cluster answers, and lets us do what we are here for."""
-    command = kubectl(context, "auth", "can-i", "create", "namespaces", "--request-timeout=10s")
-    asked = subprocess.run(command, stdin=DEVNULL, capture_output=True, text=True, check=False)
-    if asked.stdout.strip() == "yes":
+def overlay(context: str) -> str:
+    """Which overlay fits a cluster: images are loaded into a demo cluster, and pulled elsewhere."""
+    return "local" if load_command(context) else "registry"
+
+
+def check_cluster(context: str, right: str) -> None:
+    """Raise Failed unless a cluster answers, and gives us a right over namespaces."""
+    ask = kubectl(context, "auth", "can-i", right, "namespaces", "--request-timeout=10s")
+    asked = finished(*ask)
+    if asked.stdout.startswith("yes"):
         return
-    if asked.stdout.strip() == "no":
+    if asked.stdout.startswith("no"):
+        see = shlex.join(kubectl(context, "auth", "can-i", "--list"))
         raise Failed(
-            f"context {context} has no permission to create a namespace; to see what it may do: "
-            f"kubectl --context {context} auth can-i --list"
+            f"no permission to {right} a namespace in context {context}; to see what is: {see}"
         )
+    see = shlex.join(kubectl(context, "cluster-info"))
+    reason = last_line(asked.stderr)
+    raise Failed(f"no cluster answers in context {context}: {reason}; once it is started: {see}")
+
+
+def is_there(context: str) -> bool:
+    """Whether the cluster has our namespace. Raises Failed where that is somebody else's."""
+    get = ("get", "namespace", NAMESPACE, "--ignore-not-found", "--output=json")
+    found = run(*kubectl(context, *get, "--request-timeout=10s"))
+    if not found:
+        return False
+    if (json.loads(found)["metadata"].get("labels") or {}).get(PART_OF) == NAMESPACE:
+        return True
+    delete = shlex.join(kubectl(context, "delete", "namespace", NAMESPACE))
     raise Failed(
-        f"no cluster answers in context {context}: {last_line(asked.stderr)}; "
-        f"once it is started: kubectl --context {context} cluster-info"
+        f"the namespace {NAMESPACE} in context {context} is not of this project; "
+        f"if it is to go: {delete}"
     )
 
 
-def known_manifests(context: str, overlay: Path) -> str:
-    """What an overlay renders to, without the kinds that an old cluster does not know."""
-    versions = run(*kubectl(context, "api-versions")).split()
-    rendered = run("kubectl", "kustomize", str(overlay))
+def known_manifests(context: str) -> str:
+    """What the overlay renders to, without the kinds that an old cluster does not know."""
+    versions = run(*kubectl(context, "api-versions", "--request-timeout=10s")).split()
+    rendered = run("kubectl", "kustomize", str(OVERLAYS / overlay(context)))
     known = []
     for document in re.split("^---$", rendered, flags=re.MULTILINE):
         version, kind, name = (
@@ -181,53 +202,49 @@ def provide_images(context: str) -> None:
                 f"then: $EDITOR {REGISTRY_NAMES.relative_to(ROOT)}"
             )
         return
-    if fails("docker", "info"):
-        raise Failed("no Docker Engine answers, to build the images; to see why: docker info")
-    if subprocess.run(["make", "--no-print-directory", "images"], cwd=ROOT, check=False).returncode:
-        raise Failed("there are no images to load; once the above is mended: make images")
-    rendered = run("kubectl", "kustomize", str(OVERLAYS / "local"))
-    images = sorted(set(re.findall(r"^ *image: (\S+)$", rendered, re.MULTILINE)))
     if not shutil.which(command[0]):
         raise Failed(f"images get into {context} by the command {command[0]}; put it on PATH")
-    run(*command, *images)
+    if not shutil.which("docker") or finished("docker", "info").returncode:
+        raise Failed("no Docker Engine answers, to build the images; to see why: docker info")
+    print("building the images and loading them", flush=True)
+    run("make", "--directory", str(ROOT), "images", timeout=LOAD_TIMEOUT_S)
+    rendered = run("kubectl", "kustomize", str(OVERLAYS / "local"))
+    images = sorted(set(re.findall(r"^ *image: (\S+)$", rendered, re.MULTILINE)))
+    run(*command, *images, timeout=LOAD_TIMEOUT_S)
 
 
 def await_rollout(context: str, name: str) -> None:
     """Wait until all replicas of a Deployment are ready."""
+    print(f"waiting for {name}", flush=True)
     status = ("rollout", "status", f"deployment/{name}", f"--timeout={READY_TIMEOUT_S}s")
+    see = shlex.join(kubectl(context, "-n", NAMESPACE, "describe", "pods"))
+    run(
+        *kubectl(context, "-n", NAMESPACE, *status),
+        timeout=READY_TIMEOUT_S + ANSWER_TIMEOUT_S,
+        mend=f"to see why: {see}",
+    )
+
+
+@contextmanager
+def telling_what_is_left(context: str) -> Iterator[None]:
+    """Name what a failure or an interrupt leaves in the cluster."""
     try:
-        run(*kubectl(context, "-n", NAMESPACE, *status))
-    except Failed:
-        raise Failed(
-            f"{name} is not ready after {READY_TIMEOUT_S} s; to see why: "
-            f"kubectl --context {context} -n {NAMESPACE} describe pods"
-        ) from None
+        yield
+    except BaseException:
+        try:
+            left = "left behind, for a look" if is_there(context) else ""
+        except Failed:
+            left = "perhaps left behind"
+        if left:
+            remove = make(context, "k8s-down")
+            print(f"{left}: the namespace {NAMESPACE}; to delete it: {remove}", file=sys.stderr)
+        raise
 
 
-def check_namespace(context: str) -> bool:
-    """Whether the cluster has our namespace. Raises Failed where that is somebody else's."""
-    listed = json.loads(run(*kubectl(context, "get", "namespaces", "-o", "json")))
-    for namespace in listed["items"]:
-        metadata = namespace["metadata"]
-        if metadata["name"] == NAMESPACE:
-            if metadata.get("labels", {}).get("app.kubernetes.io/part-of") == NAMESPACE:
-                return True
-            raise Failed(
-                f"the namespace {NAMESPACE} in context {context} is not of this project; "
-                f"if it is to go: kubectl --context {context} delete namespace {NAMESPACE}"
-            )
-    return False
-
-
-def say_what_is_left(context: str) -> None:
-    """Name what a failure leaves in the cluster."""
-    with suppress(Failed):
-        if check_namespace(context):
-            print(
-                f"left behind: the namespace {NAMESPACE} in context {context}, for a look; "
-                "to delete it: make k8s-down",
-                file=sys.stderr,
-            )
+def make(context: str, targets: str) -> str:
+    """How to call make for this context again."""
+    named = f"CONTEXT={shlex.quote(context)} " if "CONTEXT" in os.environ else ""
+    return f"make {named}{targets}"
 
 
 def kubectl(context: str, *arguments: str) -> list[str]:
@@ -235,19 +252,31 @@ def kubectl(context: str, *arguments: str) -> list[str]:
     return ["kubectl", "--context", context, *arguments]
 
 
-def run(*command: str, stdin: str = "") -> str:
-    """What a command prints. Raises FileNotFoundError, or Failed with the reason it gives."""
-    ran = subprocess.run(command, input=stdin, capture_output=True, text=True, check=False)
+def run(*command: str, stdin: str = "", timeout: float = ANSWER_TIMEOUT_S, mend: str = "") -> str:
+    """What a command prints. Raises Failed with the reason it gives, and with what mends it."""
+    ran = finished(*command, stdin=stdin, timeout=timeout)
     if ran.returncode:
-        raise Failed(f"{last_line(ran.stderr)}; again by hand: {shlex.join(command)}")
+        mend = mend or f"again by hand: {shlex.join(command)}"
+        raise Failed(f"{last_line(ran.stderr or ran.stdout)}; {mend}")
     return ran.stdout
 
 
-def fails(*command: str) -> bool:
-    """Whether a command fails, or is not there."""
-    return not shutil.which(command[0]) or bool(
-        subprocess.run(command, capture_output=True, check=False).returncode
-    )
+def finished(
+    *command: str, stdin: str = "", timeout: float = ANSWER_TIMEOUT_S
+) -> "subprocess.CompletedProcess[str]":
+    """A command after its end. Raises Failed if that does not come in time."""
+    try:
+        return subprocess.run(
+            command,
+            input=stdin,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=timeout,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise Failed(f"no end after {timeout:g} s; again by hand: {shlex.join(command)}") from None
 
 
 def last_line(text: str) -> str:

@@ -14,21 +14,28 @@ NAMESPACE = "small-services"
 
 
 class Cluster:
-    """kubectl in one context and our namespace."""
+    """kubectl in one context and our namespace, where an overlay of ours has been applied."""
 
-    def __init__(self, context: str) -> None:
+    def __init__(self, context: str, overlay: str) -> None:
         self.context = context
+        self.overlay = overlay
 
     def run(self, *arguments: str, stdin: str = "") -> "subprocess.CompletedProcess[str]":
         """Run kubectl to its end; status, output and complaints."""
-        command = ["kubectl", "--context", self.context, "--namespace", NAMESPACE, *arguments]
-        return subprocess.run(command, input=stdin, capture_output=True, text=True, check=False)
+        return subprocess.run(
+            self._command(*arguments), input=stdin, capture_output=True, text=True, check=False
+        )
 
     def kubectl(self, *arguments: str, stdin: str = "") -> str:
         """What kubectl prints; fails with what it complains of."""
         ran = self.run(*arguments, stdin=stdin)
         assert ran.returncode == 0, ran.stderr
         return ran.stdout
+
+    def known(self, manifests: Sequence[Manifest]) -> list[Manifest]:
+        """Those of a kind that the cluster knows: an old one lacks some."""
+        versions = self.kubectl("api-versions").split()
+        return [each for each in manifests if each["apiVersion"] in versions]
 
     def get(self, *arguments: str) -> Any:
         """An object or a list of them, as the cluster has it."""
@@ -67,17 +74,25 @@ class Cluster:
         finally:
             self._scale(name, before)
 
+    def _command(self, *arguments: str) -> list[str]:
+        return ["kubectl", "--context", self.context, "--namespace", NAMESPACE, *arguments]
+
     def _scale(self, name: str, replicas: int) -> None:
         self.kubectl("scale", f"deployment/{name}", f"--replicas={replicas}")
         self.await_rollout(name)
 
-    def client(self, *command: str) -> "subprocess.CompletedProcess[str]":
-        """Run a command in the client pod; its exit status becomes kubectl's."""
-        return self.run("exec", "deployment/client", "--", *command)
+    def start(self, *command: str) -> "subprocess.Popen[str]":
+        """A command that runs in the client pod; its exit status becomes kubectl's."""
+        return subprocess.Popen(
+            self._command("exec", "deployment/client", "--", *command),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
 
     def probe(self, arguments: str) -> list[dict[str, Any]]:
         """The objects that `probe --json` prints in the client pod."""
-        ran = self.client("probe", *arguments.split(), "--json")
+        ran = self.run("exec", "deployment/client", "--", "probe", *arguments.split(), "--json")
         objects = [json.loads(line) for line in ran.stdout.splitlines()]
         assert objects, ran.stderr
         return objects

@@ -11,6 +11,7 @@ end = time.monotonic() + float(sys.argv[1])
 number = 0
 with socket.create_connection(("echo", 1201), 10) as connection:
     reader = connection.makefile("rb")
+    print("connected", flush=True)
     while time.monotonic() < end:
         line = b"%d\n" % number
         connection.sendall(line)

@@ -75,10 +75,28 @@ def test_both_service_images_are_made_alike() -> None:
     assert echo == DOCKERFILES["daytime"].read_text()
 
 
+# All that a service of compose says. There is no volume, no network, no user and no device in it.
+ABOUT = {
+    "build",
+    "command",
+    "depends_on",
+    "environment",
+    "healthcheck",
+    "image",
+    "ports",
+    "profiles",
+}
+CONFINED = {"cap_drop", "cpus", "init", "logging", "mem_limit", "pids_limit", "read_only"}
+CONFINED |= {"restart", "security_opt", "stop_grace_period", "ulimits"}
+
+
 @pytest.mark.parametrize("name", STACK["services"])
 def test_containers_are_confined(name: str) -> None:
     """Read-only, no capability, none to be gained, bounded memory, processes and logs."""
     service = STACK["services"][name]
+    assert service.keys() <= ABOUT | CONFINED
+    assert name in SETTINGS or "ports" not in service
+    assert name not in SETTINGS or "command" not in service
     assert service["read_only"] is True
     assert service["cap_drop"] == ["ALL"]
     assert service["security_opt"] == ["no-new-privileges:true"]
@@ -92,7 +110,9 @@ def test_compose_settings_are_settings(name: str) -> None:
     """What compose sets is known, and leaves room: time to drain, descriptors and threads."""
     service = STACK["services"][name]
     settings, _ = parse(SETTINGS[name], name, "0", [], environment(name))
-    assert int(service["stop_grace_period"].removesuffix("s")) > settings.drain_timeout
+    grace = int(service["stop_grace_period"].removesuffix("s"))
+    assert grace > settings.drain_delay + settings.drain_timeout
+    assert (settings.host, settings.port) == ("", SETTINGS[name].rows()["port"].default)
     assert service["ulimits"]["nofile"] >= settings.max_connections + 32
     assert service["pids_limit"] > settings.max_connections
 

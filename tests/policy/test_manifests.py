@@ -1,10 +1,12 @@
 """The Kubernetes manifests: they render, fit the schemas, and agree with code, compose and images.
 
 Schemas see little: that a selector selects, that a probe's path is served, that a drain ends before
-the grace period does, is for the tests below them.
+the grace period does, is for the tests below them. What a field may hold is listed, not what it may
+not: whoever adds one has to say here that it is meant.
 """
 
 import functools
+import importlib.util
 import json
 import os
 import re
@@ -28,49 +30,52 @@ from runtime.settings import Settings, parse
 ROOT = Path(__file__).parent.parent.parent
 STACK: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SETTINGS: dict[str, type[Settings]] = {"daytime": DaytimeSettings, "echo": EchoSettings}
+PORTS: dict[str, int] = {name: kind.rows()["port"].default for name, kind in SETTINGS.items()}
 COMPONENTS = [f"components/{path.name}" for path in sorted((ROOT / "k8s/components").iterdir())]
 # dual-stack patches what the others have made.
 COMPONENTS.sort(key=lambda name: "dual-stack" in name)
 
 # What people apply, each component alone, and all that there is.
 ALL = "everything"
+WHOLE = ["base", "overlays/local", "overlays/registry"]
+PARTS = ["client", "jobs/check", "overlays/local/check", "overlays/registry/check"]
 COMBINATIONS: dict[str, tuple[list[str], list[str]]] = {
-    **{
-        name: ([name], [])
-        for name in [
-            "base",
-            "client",
-            "jobs/check",
-            "overlays/local",
-            "overlays/registry",
-            "overlays/registry/check",
-        ]
-    },
+    **{name: ([name], []) for name in WHOLE + PARTS},
     **{name: (["base"], [name]) for name in COMPONENTS},
     ALL: (["base", "client", "jobs/check"], COMPONENTS),
 }
 
 MINORS = list(dict.fromkeys(all_versions()))[-3:]
 
-LABELS = {"name", "instance", "version", "component", "part-of", "managed-by"}
+NAME = "app.kubernetes.io/name"
+LABELS = {
+    f"app.kubernetes.io/{key}"
+    for key in ("name", "instance", "version", "component", "part-of", "managed-by")
+}
 DNS_LABEL = re.compile(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?")  # RFC 1035 section 2.3.1
 PORT_NAME = re.compile(r"(?=.{1,15}$)(?=.*[a-z])[a-z0-9]+(-[a-z0-9]+)*")  # RFC 6335 section 5.1
 LABEL_VALUE = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
+GENERATED = "-0123456789-01234"  # what a pod's name has beyond its Deployment's
 
-# What a volume may be in the restricted Pod Security Standard.
-VOLUMES = {
-    "configMap",
-    "csi",
-    "downwardAPI",
-    "emptyDir",
-    "ephemeral",
-    "persistentVolumeClaim",
-    "projected",
-    "secret",
+# All that workloads say. There is no volume, no annotation, no node and no account among it.
+DEPLOYMENT = {"replicas", "selector", "strategy", "template"}
+JOB = {"activeDeadlineSeconds", "backoffLimit", "template", "ttlSecondsAfterFinished"}
+POD = {
+    "automountServiceAccountToken",
+    "containers",
+    "enableServiceLinks",
+    "restartPolicy",
+    "securityContext",
+    "terminationGracePeriodSeconds",
+    "topologySpreadConstraints",
 }
+CONTAINER = {"image", "imagePullPolicy", "name", "resources", "securityContext"}
+SERVER = CONTAINER | {"env", "livenessProbe", "ports", "readinessProbe"}
+TOOL = CONTAINER | {"command"}
 
 combinations = pytest.mark.parametrize("combination", COMBINATIONS)
 servers = pytest.mark.parametrize("name", SETTINGS)
+stacks = pytest.mark.parametrize("combination", [*WHOLE, ALL])
 
 
 @functools.cache
@@ -106,6 +111,11 @@ def named(manifests: list[Manifest], kind: str, name: str) -> Manifest:
     return found
 
 
+def spec_of(manifests: list[Manifest], kind: str, name: str) -> dict[str, Any]:
+    """What is wanted of the one of a kind that has a name."""
+    return dict(named(manifests, kind, name)["spec"])
+
+
 def workloads(manifests: list[Manifest]) -> list[Manifest]:
     """What makes pods."""
     return of_kind(manifests, "Deployment", "Job")
@@ -114,6 +124,11 @@ def workloads(manifests: list[Manifest]) -> list[Manifest]:
 def pod(workload: Manifest) -> dict[str, Any]:
     """The pods that a workload makes."""
     return dict(workload["spec"]["template"]["spec"])
+
+
+def containers(manifests: list[Manifest]) -> list[dict[str, Any]]:
+    """All containers in all pods."""
+    return [each for workload in workloads(manifests) for each in pod(workload)["containers"]]
 
 
 def labels_of_pods(manifests: list[Manifest]) -> list[dict[str, str]]:
@@ -157,6 +172,13 @@ def selected(selector: dict[str, Any], labels: dict[str, str]) -> bool:
     )
 
 
+def user() -> tuple[int, int]:
+    """User and group of the images; another test holds that all have the same."""
+    dockerfile = (ROOT / "clients/Dockerfile").read_text()
+    number, group = dockerfile.split("USER ")[1].split()[0].split(":")
+    return int(number), int(group)
+
+
 @pytest.mark.parametrize("minor", MINORS)
 @combinations
 def test_schemas(manifests: list[Manifest], minor: str) -> None:
@@ -169,231 +191,302 @@ def test_schemas(manifests: list[Manifest], minor: str) -> None:
 def test_names_are_within_limits(manifests: list[Manifest]) -> None:
     """Names, ports and labels have the form and length that Kubernetes and DNS ask for."""
     for manifest in manifests:
-        metadata = manifest["metadata"]
-        assert DNS_LABEL.fullmatch(metadata["name"])
-        assert all(LABEL_VALUE.fullmatch(value) for value in metadata["labels"].values())
+        assert DNS_LABEL.fullmatch(manifest["metadata"]["name"])
+        assert all(map(LABEL_VALUE.fullmatch, manifest["metadata"]["labels"].values()))
     for workload in workloads(manifests):
-        assert len(workload["metadata"]["name"]) <= 63 - len("-0123456789-01234")
-        for container in pod(workload)["containers"]:
-            assert all(PORT_NAME.fullmatch(port["name"]) for port in container.get("ports", []))
+        assert DNS_LABEL.fullmatch(workload["metadata"]["name"] + GENERATED)
+    for container in containers(manifests):
+        assert all(PORT_NAME.fullmatch(port["name"]) for port in container.get("ports", []))
 
 
 @combinations
 def test_everything_is_labelled(manifests: list[Manifest]) -> None:
     """Objects and pods carry the recommended labels, and the version is that of the code."""
     for labels in [each["metadata"]["labels"] for each in manifests] + labels_of_pods(manifests):
-        assert {f"app.kubernetes.io/{key}" for key in LABELS} <= labels.keys()
+        assert labels.keys() >= LABELS
         assert labels["app.kubernetes.io/version"] == runtime.__version__
+        assert labels["app.kubernetes.io/part-of"] == "small-services"
 
 
 @combinations
 def test_all_is_in_one_namespace(manifests: list[Manifest]) -> None:
-    """Nothing lands in whatever namespace is the current one."""
+    """Nothing lands in whatever namespace is the current one, and nothing is annotated."""
     for manifest in manifests:
-        if manifest["kind"] == "Namespace":
-            assert manifest["metadata"]["name"] == "small-services"
-        else:
-            assert manifest["metadata"]["namespace"] == "small-services"
+        own = {} if manifest["kind"] == "Namespace" else {"namespace": "small-services"}
+        metadata = {**manifest["metadata"]}
+        assert metadata.pop("labels")
+        assert metadata == {"name": metadata["name"], **own}
 
 
-@combinations
-def test_pods_are_restricted(manifests: list[Manifest]) -> None:
-    """Every field of the restricted Pod Security Standard, and what we ask beyond it."""
-    for workload in workloads(manifests):
-        spec = pod(workload)
-        assert not {"hostNetwork", "hostPID", "hostIPC", "hostUsers"} & spec.keys()
-        assert not {"initContainers", "ephemeralContainers"} & spec.keys()
-        for volume in spec.get("volumes", []):
-            assert volume.keys() - {"name"} <= VOLUMES
-        context = spec["securityContext"]
-        user, group = (
-            (ROOT / "clients/Dockerfile").read_text().split("USER ")[1].split()[0].split(":")
-        )
-        assert context == {
-            "runAsNonRoot": True,
-            "runAsUser": int(user),
-            "runAsGroup": int(group),
-            "seccompProfile": {"type": "RuntimeDefault"},
-        }
-        assert spec["automountServiceAccountToken"] is False
-        assert spec["enableServiceLinks"] is False
-        for container in spec["containers"]:
-            assert container["securityContext"] == {
-                "allowPrivilegeEscalation": False,
-                "capabilities": {"drop": ["ALL"]},
-                "readOnlyRootFilesystem": True,
-            }
-            assert not any(
-                "hostPort" in port or "hostIP" in port for port in container.get("ports", [])
-            )
-            assert "lifecycle" not in container
-            assert container["resources"]["requests"].keys() == {"cpu", "memory"}
-            assert container["resources"]["limits"].keys() == {"cpu", "memory"}
+def test_the_scripts_know_their_namespace(everything: list[Manifest]) -> None:
+    """By name and label the scripts tell the namespace that they may delete from another's."""
+    spec = importlib.util.spec_from_file_location("script", ROOT / "scripts/kubernetes.py")
+    assert spec
+    assert spec.loader
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    [namespace] = of_kind(everything, "Namespace")
+    assert namespace["metadata"]["name"] == script.NAMESPACE
+    assert namespace["metadata"]["labels"][script.PART_OF] == script.NAMESPACE
 
 
 def test_the_namespace_enforces_the_restricted_standard(everything: list[Manifest]) -> None:
     """A pod that is less confined is turned away, ours or not."""
     labels = named(everything, "Namespace", "small-services")["metadata"]["labels"]
-    assert labels["pod-security.kubernetes.io/enforce"] == "restricted"
+    security = {key: labels[key] for key in labels if key.startswith("pod-security")}
+    assert security == {
+        "pod-security.kubernetes.io/enforce": "restricted",
+        "pod-security.kubernetes.io/enforce-version": "latest",
+        "pod-security.kubernetes.io/warn": "restricted",
+        "pod-security.kubernetes.io/audit": "restricted",
+    }
 
 
 @combinations
-def test_selectors_select(manifests: list[Manifest], combination: str) -> None:
-    """Every selector matches pods, its own ones where it has any, and none asks for a version."""
+def test_pods_are_restricted(manifests: list[Manifest]) -> None:
+    """The restricted Pod Security Standard field by field, and nothing that is not listed."""
+    number, group = user()
+    for workload in workloads(manifests):
+        spec = pod(workload)
+        assert workload["spec"].keys() <= (JOB if workload["kind"] == "Job" else DEPLOYMENT)
+        assert workload["spec"]["template"]["metadata"].keys() == {"labels"}
+        assert spec.keys() <= POD
+        assert spec.get("restartPolicy") == ("Never" if workload["kind"] == "Job" else None)
+        assert spec["securityContext"] == {
+            "runAsNonRoot": True,
+            "runAsUser": number,
+            "runAsGroup": group,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        }
+        assert spec["automountServiceAccountToken"] is False
+        assert spec["enableServiceLinks"] is False
+    for container in containers(manifests):
+        assert container.keys() == (SERVER if container["name"] == "server" else TOOL)
+        assert container["securityContext"] == {
+            "allowPrivilegeEscalation": False,
+            "capabilities": {"drop": ["ALL"]},
+            "readOnlyRootFilesystem": True,
+        }
+
+
+@combinations
+def test_selectors_select(manifests: list[Manifest]) -> None:
+    """Deployments, Services and budgets select by name alone, and what they select is there."""
+    names = {labels[NAME] for labels in labels_of_pods(manifests)}
     for manifest in manifests:
-        spec = manifest.get("spec", {})
-        if manifest["kind"] == "Service":
-            spec = {"selector": {"matchLabels": spec["selector"]}}
-        for selector in selectors(spec):
-            assert "version" not in json.dumps(selector)
-            if combination == ALL or manifest["kind"] != "NetworkPolicy":
-                assert any(selected(selector, labels) for labels in labels_of_pods(manifests))
-            if manifest["kind"] == "Deployment":
-                assert selected(selector, spec["template"]["metadata"]["labels"])
+        kind, spec = manifest["kind"], manifest.get("spec", {})
+        if kind == "Service":
+            assert spec["selector"] == {NAME: manifest["metadata"]["labels"][NAME]}
+            assert spec["selector"][NAME] in names
+        elif kind in ("Deployment", "PodDisruptionBudget"):
+            assert spec["selector"] == {"matchLabels": {NAME: manifest["metadata"]["name"]}}
+            assert manifest["metadata"]["name"] in names
+        if kind == "Deployment":
+            labels = spec["template"]["metadata"]["labels"]
+            assert all(selected(selector, labels) for selector in selectors(spec))
 
 
 @servers
-def test_ports_agree(everything: list[Manifest], name: str) -> None:
-    """Container, Services and code say the same port; names follow one rule; UDP is apart."""
-    port = SETTINGS[name].rows()["port"].default
-    container = server(everything, name)
-    admin = int(environment(container)["SERVE_ADMIN_PORT"])
+@stacks
+def test_ports_agree(manifests: list[Manifest], combination: str, name: str) -> None:
+    """Container and Services say the port that the code does; names follow one rule."""
+    port, container = PORTS[name], server(manifests, name)
     assert sorted(container["ports"], key=lambda each: each["containerPort"]) == [
         {"name": f"{name}-tcp", "containerPort": port},
-        {"name": "admin", "containerPort": admin},
+        {"name": "admin", "containerPort": int(environment(container)["SERVE_ADMIN_PORT"])},
     ]
-    tcp = named(everything, "Service", name)["spec"]
-    udp = named(everything, "Service", f"{name}-udp")["spec"]
-    assert tcp["ports"] == [
-        {"name": f"{name}-tcp", "port": port, "targetPort": f"{name}-tcp", "appProtocol": "tcp"}
-    ]
-    assert udp["ports"] == [
-        {"name": f"{name}-udp", "port": port, "targetPort": port, "protocol": "UDP"}
-    ]
-    for service in (tcp, udp):
-        assert service["selector"] == {"app.kubernetes.io/name": name}
-        assert service["ipFamilyPolicy"] == "PreferDualStack"
-    [ingress] = named(everything, "NetworkPolicy", name)["spec"]["ingress"]
-    both = [{"protocol": "TCP", "port": port}, {"protocol": "UDP", "port": port}]
-    assert ingress["ports"] == both
-    names, services = named(everything, "NetworkPolicy", "callers")["spec"]["egress"]
-    assert {each["port"] for each in names["ports"]} == {53}
-    assert all(each in services["ports"] for each in both)
+    tcp = {"name": f"{name}-tcp", "port": port, "targetPort": f"{name}-tcp", "appProtocol": "tcp"}
+    udp = {"name": f"{name}-udp", "port": port, "targetPort": port, "protocol": "UDP"}
+    families = {"ipFamilyPolicy": "PreferDualStack"} if combination == ALL else {}
+    services = {name: tcp, f"{name}-udp": udp} if combination == ALL else {name: tcp}
+    for service, only in services.items():
+        spec = {"selector": {NAME: name}, "ports": [only], **families}
+        assert spec_of(manifests, "Service", service) == spec
 
 
 def test_policies_keep_the_client_from_echo(everything: list[Manifest]) -> None:
     """All is denied that no policy names; echo lets the check in but not the client."""
-    deny = named(everything, "NetworkPolicy", "default-deny")["spec"]
-    assert deny == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
-    [ingress] = named(everything, "NetworkPolicy", "echo")["spec"]["ingress"]
-    [peer] = ingress["from"]
-    admitted = {
-        labels["app.kubernetes.io/name"]
-        for labels in labels_of_pods(everything)
-        if selected(peer["podSelector"], labels)
+    services = [
+        {"protocol": protocol, "port": port}
+        for port in PORTS.values()
+        for protocol in ("TCP", "UDP")
+    ]
+    names = [{"protocol": protocol, "port": 53} for protocol in ("UDP", "TCP")]
+    expected = {
+        "default-deny": {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]},
+        "daytime": {
+            "podSelector": {"matchLabels": {NAME: "daytime"}},
+            "policyTypes": ["Ingress"],
+            "ingress": [{"ports": services[:2]}],
+        },
+        "echo": {
+            "podSelector": {"matchLabels": {NAME: "echo"}},
+            "policyTypes": ["Ingress"],
+            "ingress": [
+                {
+                    "from": [{"podSelector": {"matchLabels": {NAME: "check"}}}],
+                    "ports": services[2:],
+                }
+            ],
+        },
+        "callers": {
+            "podSelector": one_of("client", "check"),
+            "policyTypes": ["Egress"],
+            "egress": [
+                {"ports": names},
+                {"to": [{"podSelector": one_of("daytime", "echo")}], "ports": services},
+            ],
+        },
     }
-    assert admitted == {"check"}
-    for policy in of_kind(everything, "NetworkPolicy"):
-        for labels in labels_of_pods(everything):
-            if labels["app.kubernetes.io/component"] == "server" and "egress" in policy["spec"]:
-                assert not selected(policy["spec"]["podSelector"], labels)
+    policies = of_kind(everything, "NetworkPolicy")
+    assert {each["metadata"]["name"]: each["spec"] for each in policies} == expected
+
+
+def one_of(*names: str) -> dict[str, Any]:
+    """A selector of the pods with one of these names."""
+    return {"matchExpressions": [{"key": NAME, "operator": "In", "values": list(names)}]}
 
 
 @servers
-def test_probes_ask_what_is_served(everything: list[Manifest], name: str) -> None:
-    """Probes are HTTP on the admin port, at paths that it has, and name no host."""
-    container = server(everything, name)
+@stacks
+def test_probes_ask_what_is_served(manifests: list[Manifest], name: str) -> None:
+    """Probes are HTTP on the admin port, at paths that it has, and soon notice a change."""
+    container = server(manifests, name)
     pages = Admin(lambda: True, lambda: True, str).answer(b"GET / HTTP/1.0\r\n\r\n").split()
-    for kind, path in (("readinessProbe", "/readyz"), ("livenessProbe", "/livez")):
-        assert container[kind]["httpGet"] == {"path": path, "port": "admin"}
+    for kind, path, period in (("readinessProbe", "/readyz", 2), ("livenessProbe", "/livez", 10)):
         assert path.encode() in pages
-    assert not {"startupProbe"} & container.keys()
+        get = {"httpGet": {"path": path, "port": "admin"}}
+        assert container[kind] == {**get, "periodSeconds": period, "timeoutSeconds": 2}
 
 
 @servers
-def test_variables_are_settings(everything: list[Manifest], name: str) -> None:
-    """What a Deployment sets is known to the service, and is what compose sets."""
-    ours = environment(server(everything, name))
+@stacks
+def test_variables_are_settings(manifests: list[Manifest], name: str) -> None:
+    """What a Deployment sets the service knows, and beside the drain compose sets the same."""
+    ours = environment(server(manifests, name))
+    same = {"SERVE_ADMIN_PORT", "SERVE_MAX_CONNECTIONS", "SERVE_UDP"}
+    more = {"SERVE_IDENTITY"} if name == "daytime" else set()
+    assert ours.keys() == same | more | {"SERVE_DRAIN_DELAY", "SERVE_DRAIN_TIMEOUT"}
+    assert settings(manifests, name).udp
     compose = {key: str(value) for key, value in STACK["services"][name]["environment"].items()}
-    assert settings(everything, name).udp
-    for key in ("SERVE_ADMIN_PORT", "SERVE_MAX_CONNECTIONS", "SERVE_UDP"):
-        assert ours[key] == compose[key]
-    memory = f"{STACK['services'][name]['mem_limit']}i".upper()
-    resources = server(everything, name)["resources"]
-    assert resources["limits"]["memory"].upper() == memory
-    assert resources["requests"]["memory"].upper() == memory
+    assert {key: ours[key] for key in same} == {key: compose[key] for key in same}
 
 
 @servers
-def test_a_drain_ends_within_the_grace_period(everything: list[Manifest], name: str) -> None:
+@stacks
+def test_limits_are_those_of_compose(manifests: list[Manifest], name: str) -> None:
+    """Memory and processor; the memory is also asked for, so that a node really has it."""
+    memory = STACK["services"][name]["mem_limit"].replace("m", "Mi")
+    assert server(manifests, name)["resources"] == {
+        "requests": {"cpu": "50m", "memory": memory},
+        "limits": {"cpu": str(STACK["services"][name]["cpus"]), "memory": memory},
+    }
+
+
+@servers
+@stacks
+def test_a_drain_ends_within_the_grace_period(manifests: list[Manifest], name: str) -> None:
     """Drain delay and drain timeout together leave the grace period a margin of five seconds."""
-    drain = settings(everything, name)
-    assert drain.drain_delay > 0
-    grace = pod(named(everything, "Deployment", name))["terminationGracePeriodSeconds"]
+    drain = settings(manifests, name)
+    assert drain.drain_delay >= 5
+    grace = pod(named(manifests, "Deployment", name))["terminationGracePeriodSeconds"]
     assert drain.drain_delay + drain.drain_timeout + 5 <= grace
 
 
 @servers
-def test_a_rollout_keeps_all_replicas(everything: list[Manifest], name: str) -> None:
+@stacks
+def test_a_rollout_keeps_all_replicas(manifests: list[Manifest], name: str) -> None:
     """Two replicas, spread where there are nodes, and a new one ready before an old one goes."""
-    spec = named(everything, "Deployment", name)["spec"]
+    spec = spec_of(manifests, "Deployment", name)
     assert spec["replicas"] == 2
-    assert spec["strategy"]["rollingUpdate"] == {"maxUnavailable": 0, "maxSurge": 1}
+    assert spec["strategy"] == {"rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}}
     [spread] = spec["template"]["spec"]["topologySpreadConstraints"]
-    assert spread["whenUnsatisfiable"] == "ScheduleAnyway"
-    assert named(everything, "PodDisruptionBudget", name)["spec"]["maxUnavailable"] == 1
+    assert spread == {
+        "topologyKey": "kubernetes.io/hostname",
+        "maxSkew": 1,
+        "whenUnsatisfiable": "ScheduleAnyway",
+        "labelSelector": {"matchLabels": {NAME: name}},
+    }
 
 
-def test_daytime_says_which_pod_answers(everything: list[Manifest]) -> None:
+@servers
+def test_a_budget_lets_one_pod_go_at_a_time(everything: list[Manifest], name: str) -> None:
+    """Draining nodes takes no more than one pod of a service at once."""
+    budget = spec_of(everything, "PodDisruptionBudget", name)
+    assert budget == {"maxUnavailable": 1, "selector": {"matchLabels": {NAME: name}}}
+
+
+@stacks
+def test_daytime_says_which_pod_answers(manifests: list[Manifest]) -> None:
     """D5: the identity on daytime's line is the name of the pod."""
-    [identity] = [each for each in server(everything, "daytime")["env"] if "value" not in each]
+    [identity] = [each for each in server(manifests, "daytime")["env"] if "value" not in each]
     field = {"fieldRef": {"fieldPath": "metadata.name"}}
     assert identity == {"name": "SERVE_IDENTITY", "valueFrom": field}
 
 
-@pytest.mark.parametrize("combination", ["base", "client", "jobs/check", "overlays/local"])
+@pytest.mark.parametrize(
+    "combination", ["base", "client", "jobs/check", "overlays/local", "overlays/local/check"]
+)
 def test_images_are_those_of_compose(manifests: list[Manifest], combination: str) -> None:
     """Names and tags are those that compose builds; where images are loaded none is pulled."""
+    never = "Never" if combination.startswith("overlays/local") else "IfNotPresent"
     for workload in workloads(manifests):
         name = workload["metadata"]["name"]
         for container in pod(workload)["containers"]:
             ours = STACK["services"][name if name in SETTINGS else "client"]["image"]
             assert container["image"] == ours
-            never = "Never" if combination == "overlays/local" else "IfNotPresent"
             assert container["imagePullPolicy"] == never
 
 
 def test_a_registry_is_named_in_one_place() -> None:
-    """Each image is renamed once, for the stack and for the check, and keeps its tag."""
-    renamed = {
-        container["image"]
-        for name in ("overlays/registry", "overlays/registry/check")
-        for workload in workloads(rendered(name))
-        for container in pod(workload)["containers"]
-    }
-    ours = {STACK["services"][name]["image"] for name in (*SETTINGS, "client")}
-    assert renamed == {f"registry.example.com/{image}" for image in ours}
+    """Every image of the stack and of the check is renamed, and those of the client alike."""
+    stack = {each["image"] for each in containers(rendered("overlays/registry"))}
+    check = {each["image"] for each in containers(rendered("overlays/registry/check"))}
+    assert len(stack) == 3
+    assert len(check) == 1
+    assert check <= stack
+    assert not [image for image in stack if image.startswith("small-services/")]
 
 
 @pytest.mark.parametrize("combination", ["overlays/local", "overlays/registry"])
-def test_overlays_hold_the_whole_stack(manifests: list[Manifest]) -> None:
-    """Both services, their budgets, and a client to see them with."""
-    found = [(each["kind"], each["metadata"]["name"]) for each in manifests]
-    assert sorted(found) == sorted(
-        [
-            ("Namespace", "small-services"),
-            *[(kind, name) for kind in ("Service", "Deployment") for name in SETTINGS],
-            *[("PodDisruptionBudget", name) for name in SETTINGS],
-            ("Deployment", "client"),
-        ]
-    )
+def test_overlays_change_nothing_but_images(manifests: list[Manifest]) -> None:
+    """An overlay is both services, their budgets and a client, but for where images come from."""
+    whole = render(["base", "client"], ["components/pdb"])
+
+    def without_images(manifests: list[Manifest]) -> list[str]:
+        text = json.dumps(manifests, sort_keys=True)
+        same = re.sub(r'"(image|imagePullPolicy)": "[^"]*"', r'"\1": ""', text)
+        return sorted(json.dumps(each, sort_keys=True) for each in json.loads(same))
+
+    assert without_images(manifests) == without_images(whole)
 
 
-def test_the_check_asks_both_services_by_name(everything: list[Manifest]) -> None:
-    """The Job's probes aim at the names and ports of the Services."""
-    asked = {
-        tuple(container["command"][:3])
-        for container in pod(named(everything, "Job", "check"))["containers"]
-    }
-    ports = {name: kind.rows()["port"].default for name, kind in SETTINGS.items()}
-    assert asked == {("probe", name, f"{name}:{port}") for name, port in ports.items()}
+@pytest.mark.parametrize("combination", ["jobs/check", ALL])
+def test_the_check_asks_both_services_by_name(manifests: list[Manifest]) -> None:
+    """The Job's probes aim at the names and ports of the Services, and may be tried again."""
+    spec = spec_of(manifests, "Job", "check")
+    assert (spec["backoffLimit"], spec["activeDeadlineSeconds"]) == (2, 120)
+    assert [each["command"] for each in spec["template"]["spec"]["containers"]] == [
+        ["probe", name, f"{name}:{port}", "--count", "5", "--interval", "0.2"]
+        for name, port in PORTS.items()
+    ]
+
+
+@pytest.mark.parametrize("combination", ["client", "overlays/local", "overlays/registry", ALL])
+def test_the_client_sleeps(manifests: list[Manifest]) -> None:
+    """There is one client, and it waits to be asked."""
+    spec = spec_of(manifests, "Deployment", "client")
+    [container] = spec["template"]["spec"]["containers"]
+    assert spec["replicas"] == 1
+    assert container["command"] == ["python3.13", "-c", "import signal; signal.pause()"]
+
+
+@combinations
+def test_tools_have_room(manifests: list[Manifest]) -> None:
+    """The client tools may use four times what they need, 16 MiB, and ask for it."""
+    for container in containers(manifests):
+        if container["name"] != "server":
+            resources = container["resources"]
+            assert resources["requests"] == {"cpu": "10m", "memory": "64Mi"}
+            assert resources["limits"]["cpu"] == "1"
+            assert int(resources["limits"]["memory"].removesuffix("Mi")) >= 64

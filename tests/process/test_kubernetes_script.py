@@ -87,3 +87,11 @@ def test_a_wrong_call() -> None:
     """A verb that is none is a usage error, exit status 2."""
     ran = subprocess.run([sys.executable, SCRIPT, "sideways"], capture_output=True, check=False)
     assert (ran.returncode, ran.stdout) == (2, b"")
+
+
+def test_an_unknown_context(tmp_path: Path) -> None:
+    """A name that kubectl does not know is no cluster that has to be started."""
+    line = complaint("up", KUBECONFIG=kubeconfig(tmp_path, "kind-demo"), CONTEXT="kind-dmeo")
+    assert line == (
+        "kubernetes: kubectl knows no context kind-dmeo; to see them: kubectl config get-contexts"
+    )
