@@ -21,7 +21,7 @@ Now by hand:
 endef
 export BY_HAND
 
-.PHONY: help up down logs run demo-blocking test test-integration test-kubernetes fuzz \
+.PHONY: help up down logs run demo-blocking test test-integration test-kubernetes fuzz soak \
     k8s-up k8s-down k8s-check check fix clean images engine python
 
 help: ## list these targets
@@ -58,6 +58,9 @@ test-integration: images .venv/ready ## run the tests over Docker
 
 test-kubernetes: .venv/ready ## bring all up on a demo cluster, test it there, take it down
 	@$(PYTHON) scripts/kubernetes.py test
+
+soak: python ## good and hostile callers on all models for ten minutes (or SECONDS=...)
+	@PYTHONPATH=tests $(PYTHON) -m soak $(SECONDS:%=--seconds %) $(SEED:%=--seed %)
 
 k8s-up: python ## bring all up on the demo cluster that kubectl points at (or CONTEXT=...)
 	@$(PYTHON) scripts/kubernetes.py up
