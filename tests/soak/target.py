@@ -13,7 +13,7 @@ from random import Random
 from statistics import mean
 from typing import NamedTuple
 
-from server_process import PYTHON, ServerProcess, environment, wait_until
+from server_process import ServerProcess, wait_until
 from soak.callers import GOOD, HOST, HOSTILE, UDP_RATE, Call, Kind, Wrong
 
 # Short, so that who is silent or does not read is let go many times in a minute; yet a machine
@@ -214,8 +214,6 @@ class Target:
 def flags(service: str) -> list[str]:
     """The settings of a server, beside its model."""
     timeouts = ["--idle-timeout", "--stall-timeout"] if service == "echo" else []
-    usage = subprocess.check_output([PYTHON, "-m", service, "--help"], env=environment(), text=True)
-    timeouts = [flag for flag in timeouts if flag in usage]  # not all servers know both
     given = [word for flag in timeouts for word in (flag, str(TIMEOUT_S))]
     return ["--host", HOST, "--udp", "--udp-rate", str(UDP_RATE), *given]
 
