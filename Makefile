@@ -21,7 +21,7 @@ Now by hand:
 endef
 export BY_HAND
 
-.PHONY: help up down logs run demo-blocking test test-integration test-kubernetes fuzz soak \
+.PHONY: help up down logs run demo-blocking test test-integration test-faults test-kubernetes fuzz soak \
     k8s-up k8s-down k8s-check check fix clean images engine python
 
 help: ## list these targets
@@ -55,6 +55,9 @@ test: .venv/ready ## run all tests; those over Docker too, where an engine answe
 
 test-integration: images .venv/ready ## run the tests over Docker
 	REQUIRE_DOCKER=1 $(BIN)/pytest tests/integration
+
+test-faults: images .venv/ready ## run the tests of what goes wrong alone; two minutes
+	REQUIRE_DOCKER=1 $(BIN)/pytest $(wildcard tests/*/test_faults*.py tests/*/*/test_faults*.py)
 
 test-kubernetes: .venv/ready ## bring all up on a demo cluster, test it there, take it down
 	@$(PYTHON) scripts/kubernetes.py test
