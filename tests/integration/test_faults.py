@@ -5,9 +5,9 @@ Peers that are hostile by themselves need no container, and are met in the proce
 
 import json
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 
@@ -62,6 +62,32 @@ with socket.create_connection((sys.argv[1], 1201), 60) as caller:
     caller.shutdown(socket.SHUT_WR)
     assert answers.read() == b""
 print("whole")
+"""
+
+# An echo server that misses a silent caller after two seconds, not after ninety.
+IMPATIENT = """
+import runpy
+from runtime import listening
+fast = {"TCP_KEEPIDLE": 1, "TCP_KEEPINTVL": 1, "TCP_KEEPCNT": 1, "TCP_USER_TIMEOUT": 2000}
+listening._INHERITED = [(level, name, fast.get(name, value))
+                        for level, name, value in listening._INHERITED]
+runpy.run_module("echo", run_name="__main__")
+"""
+
+# Two callers: one says nothing more, and one leaves an answer on its way that it cannot take.
+VANISH = """
+import socket, sys
+silent, busy = (socket.create_connection((sys.argv[1], 1201), 30) for _ in range(2))
+for caller in (silent, busy):
+    caller.sendall(b"x")
+    assert caller.recv(1) == b"x"
+busy.setblocking(False)
+try:
+    while True:
+        busy.send(bytes(65536))
+except BlockingIOError:
+    print("connected", flush=True)
+silent.recv(1)
 """
 
 CROWD = """
@@ -122,7 +148,7 @@ def container(*arguments: str) -> Iterator[str]:
 @contextmanager
 def network(*arguments: str) -> Iterator[str]:
     """A network of its own; whoever is still in it leaves it first."""
-    name = f"pytest-{Path.cwd().stat().st_ino}-{len(arguments)}"
+    name = f"pytest-{time.monotonic_ns()}"
     output("docker", "network", "create", *arguments, name)
     try:
         yield name
@@ -206,6 +232,19 @@ def test_a_partition_heals(stack: Stack) -> None:
             talker.stdin.close()
             assert talker.stdout.read().endswith("whole\n")
         assert stack.ask("probe", "echo", "10.213.57.2:1201").returncode == 0
+
+
+def test_a_vanished_caller_is_let_go() -> None:
+    """Who is gone without a word is missed by keepalive, or by the answer that nobody takes."""
+    server = ["--entrypoint", "python3.13", IMAGES[1], "-c", IMPATIENT, "--stall-timeout", "0"]
+    with network() as net, container("--network", net, *server) as echo:
+        wait_until(lambda: "ready" in log(echo), "the ready line")
+        there = address(echo, net)
+        command = ["--network", net, CLIENT_IMAGE, "python3.13", "-c", VANISH, there]
+        with container(*command) as client:
+            wait_until(lambda: "connected" in log(client), "two callers")
+            output("docker", "network", "disconnect", net, client)
+            wait_until(lambda: log(echo).count('"ended": "lost"') == 2, "both to be lost")
 
 
 def test_a_limit_on_threads_delays_callers(stack: Stack) -> None:
