@@ -1,13 +1,10 @@
 """The checks of the manifests go red: one thing is changed in one place of a copy."""
 
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent.parent
+from changed_copy import FAILED, Change, changed_copy, run_pytest
 
 CHECKS = ("tests/policy/test_manifests.py", "tests/policy/test_agreement.py")
 
@@ -106,28 +103,15 @@ CHANGES = {
 }
 
 ROWS = [
-    (test, *map(str.strip, line.split(" | ")))
+    (test, Change.parse(line))
     for test, lines in CHANGES.items()
     for line in lines.strip().splitlines()
 ]
 
 
-@pytest.mark.parametrize(("test", "name", "old", "new"), ROWS)
-def test_a_change_in_one_place_is_seen(
-    test: str, name: str, old: str, new: str, tmp_path: Path
-) -> None:
+@pytest.mark.parametrize(("test", "change"), ROWS)
+def test_a_change_in_one_place_is_seen(test: str, change: Change, tmp_path: Path) -> None:
     """Of what has to agree nothing can be changed alone."""
-    ignored = shutil.ignore_patterns(".*", "__pycache__", "*.egg-info")
-    copy = shutil.copytree(ROOT, tmp_path / "copy", ignore=ignored)
-    file = copy / name
-    text = file.read_text()
-    assert text.count(old) == 1
-    file.write_text(text.replace(old, new))
-    run = subprocess.run(
-        [sys.executable, "-m", "pytest", "-x", "-p", "no:cacheprovider", *CHECKS, "-k", test],
-        cwd=copy,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert run.returncode == 1, run.stdout  # the test failed; an empty run would be 5
+    copy = changed_copy(tmp_path, [change])
+    status, output = run_pytest(copy, *CHECKS, "-k", test)
+    assert status == FAILED, output  # an empty run would be 5
