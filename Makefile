@@ -22,7 +22,7 @@ endef
 export BY_HAND
 
 .PHONY: help up down logs run demo-blocking test test-integration test-faults test-kubernetes fuzz soak \
-    k8s-up k8s-down k8s-check check fix clean images engine python
+    mutants k8s-up k8s-down k8s-check check fix clean images engine python
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-17s %s\n", $$1, $$2 }' Makefile
@@ -76,6 +76,9 @@ k8s-check: .venv/ready ## render the Kubernetes manifests and check them; needs 
 
 fuzz: .venv/fuzz ## fuzz the readers of the client tools, FUZZ_SECONDS each (20)
 	@PYTHONPATH=tests $(BIN)/python -m fuzz $(FUZZ_SECONDS)
+
+mutants: .venv/ready ## see each test of docs/reliability.md fail, or some (TESTS="test_x test_y")
+	@REQUIRE_DOCKER=1 $(BIN)/python tests/mutants.py $(TESTS)
 
 check: .venv/ready ## check format, style, types, Dockerfiles and scripts; change nothing
 	$(BIN)/ruff format --check .

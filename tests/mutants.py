@@ -1,0 +1,542 @@
+# ruff: noqa: E501, for a mutant is one line
+"""Each test that docs/reliability.md names goes red where the protection is taken out of a copy.
+
+    python tests/mutants.py [TEST...]
+
+A line below a test is a mutant; one that begins with + is a further change of the mutant above it.
+"""
+
+import argparse
+import re
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
+from itertools import groupby
+from operator import attrgetter
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
+
+from changed_copy import ENDED, FAILED, ROOT, Change, changed_copy, run_pytest
+
+# By file and test.
+MUTANTS: dict[str, dict[str, str]] = {
+    "tests/process/services/test_callers.py": {
+        "test_out_of_descriptors": r"""
+            services/runtime/listening.py | EXHAUSTED_PAUSE_S = 0.1 | EXHAUSTED_PAUSE_S = 0.0
+            services/runtime/evented.py | accept_failed(error)\n                self._pause_accepting() | accept_failed(error)
+        """,
+        "test_at_the_cap_callers_wait_in_the_backlog": r"""
+            services/runtime/service.py | return self.max_connections - len(self.tally.open) | return 1
+        """,
+        "test_the_cap_stays_below_the_descriptor_limit": r"""
+            services/runtime/server.py | return min(asked, limit - RESERVED_DESCRIPTORS) | return asked
+        """,
+        "test_a_thread_that_cannot_be_started_delays_the_accept": r"""
+            services/runtime/threaded.py | except RuntimeError as error | except ZeroDivisionError as error
+        """,
+        "test_a_silent_caller_holds_up_nobody": r"""
+            services/runtime/threaded.py | if connection:\n                callers.start(connection) | if connection:\n                callers._run(connection)
+            services/echo/service.py | def begin(self, now: float) -> None: | def begin(self, now: float) -> None:\n        self.turn(now)
+            + services/runtime/connection.py | setblocking(False) | setblocking(True)
+        """,
+        "test_a_caller_who_does_not_read_holds_up_nobody": r"""
+            services/runtime/threaded.py | if connection:\n                callers.start(connection) | if connection:\n                callers._run(connection)
+            services/runtime/connection.py | setblocking(False) | setblocking(True)
+        """,
+    },
+    "tests/process/services/test_faults_accepting.py": {
+        "test_out_of_means_is_logged_once_and_outlived": r"""
+            services/runtime/listening.py | EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM} | EXHAUSTED = {errno.EMFILE}
+            services/runtime/logs.py | SELDOM_S = 10.0 | SELDOM_S = 0.0
+            services/runtime/logs.py | (event, *facts.values()), time.monotonic() | (event,), time.monotonic()
+        """,
+        "test_a_caller_who_left_the_queue_is_skipped": r"""
+            services/runtime/listening.py | errno.ECONNABORTED,\n    errno.EHOSTDOWN, | errno.EHOSTDOWN,
+        """,
+        "test_a_burst_of_callers_is_answered": r"""
+            services/runtime/listening.py | BACKLOG = 1024 | BACKLOG = 100
+        """,
+        "test_twenty_restarts_under_traffic": r"""
+            services/runtime/listening.py | SO_REUSEADDR, 1) | SO_REUSEADDR, 0)
+        """,
+    },
+    "tests/process/services/test_faults_streams.py": {
+        "test_callers_who_do_not_read_cost_bounded_memory": r"""
+            services/runtime/listening.py | "SO_RCVBUF" | "NO_RCVBUF"
+            services/runtime/listening.py | "TCP_NOTSENT_LOWAT" | "NO_NOTSENT_LOWAT"
+        """,
+        "test_a_caller_who_takes_nothing_is_reset": r"""
+            services/runtime/connection.py | if ending is Ending.STALLED: | if False:
+            services/runtime/blocking.py | while taken < (taken := self.taken()): | while True:
+            services/echo/service.py | if self._taken == before: | if False:
+        """,
+        "test_a_caller_who_reads_slowly_is_not_stalled": r"""
+            services/runtime/connection.py | return int(_BYTES_ACKED.unpack(info)[0]) | return 0
+        """,
+        "test_who_resets_in_mid_answer_leaves_nothing": r"""
+            services/runtime/connection.py | _RESET = {errno.ECONNRESET, | _RESET = {
+        """,
+        "test_a_vanished_caller_is_noticed": r"""
+            services/runtime/listening.py | "SO_KEEPALIVE", 1 | "SO_KEEPALIVE", 0
+            services/runtime/listening.py | "TCP_USER_TIMEOUT" | "NO_USER_TIMEOUT"
+        """,
+        # Some of each chunk is kept: all of it would be a gigabyte.
+        "test_a_long_stream_needs_no_more_memory": r"""
+            services/echo/service.py | connection.send_all(buffer[:size]) | connection.send_all(buffer[:size])\n            sys.argv.append("x" * (size // 16))
+            services/echo/service.py | self.sent += sent\n        self.deadline | sys.argv.append("x" * (size // 16))\n        self.sent += sent\n        self.deadline
+        """,
+    },
+    "tests/process/services/test_echo.py": {
+        "test_an_idle_caller_is_let_go": r"""
+            services/runtime/blocking.py | due = min(due, time.monotonic() + self._idle_timeout) | due = min(due, math.inf)
+            services/echo/service.py | return Ending.IDLE | return None
+        """,
+        "test_a_slow_caller_is_not_idle": r"""
+            services/runtime/blocking.py | time.monotonic() + self._idle_timeout | self.accepted_at + self._idle_timeout
+            services/echo/service.py | self.sent += sent\n        self.deadline = now + self._idle_timeout | self.sent += sent
+        """,
+        "test_urgent_bytes_are_bytes_of_the_stream": r"""
+            services/runtime/listening.py | "SO_OOBINLINE", 1 | "SO_OOBINLINE", 0
+        """,
+    },
+    "tests/process/services/test_daytime.py": {
+        "test_prior_input_is_thrown_away": r"""
+            services/daytime/service.py | send_all(self.line())\n        connection.close_in_stages() | send_all(self.line())
+            services/daytime/service.py | return None if size else Ending.DONE | return Ending.DONE
+        """,
+        "test_late_input_is_thrown_away": r"""
+            services/daytime/service.py | send_all(self.line())\n        connection.close_in_stages() | send_all(self.line())
+            services/daytime/service.py | return None if size else Ending.DONE | return Ending.DONE
+        """,
+        "test_a_caller_who_never_closes_is_let_go": r"""
+            services/runtime/connection.py | LINGER_S = 2.0 | LINGER_S = 7.0
+            services/runtime/blocking.py | if not self.lingering:\n                break | due = time.monotonic() + LINGER_S
+            services/daytime/service.py | size = self.socket.recv_into | self.deadline = now + LINGER_S\n        size = self.socket.recv_into
+        """,
+        "test_the_oldest_lingering_caller_makes_room": r"""
+            services/runtime/threaded.py | if self._is_leaving() or not self._lingering(): | if True:
+            services/daytime/service.py | lingering = True | lingering = False
+            services/runtime/evented.py | in self._conversations.values() if each.lingering | in reversed(self._conversations.values()) if each.lingering
+        """,
+    },
+    "tests/process/services/test_admin.py": {
+        "test_a_stalled_loop_is_not_alive": r"""
+            services/runtime/heartbeat.py | STALLED_AFTER_S = 5.0 | STALLED_AFTER_S = 60.0
+        """,
+    },
+    "tests/process/services/test_udp.py": {
+        "test_refused_source_ports_hear_nothing": r"""
+            services/runtime/guard.py | if port < FIRST_HONEST_PORT or port in | if port in
+            services/runtime/guard.py | or port in SERVICE_PORTS or | or
+        """,
+        "test_the_bound_port_hears_nothing": r"""
+            services/runtime/guard.py | SERVICE_PORTS or port == own_port | SERVICE_PORTS
+        """,
+        "test_two_services_do_not_talk_for_ever": r"""
+            services/runtime/guard.py | SERVICE_PORTS = {1200, 1201} | SERVICE_PORTS = {1201}
+        """,
+        # Linux keeps ICMP errors from a socket that is not connected, unless it is asked for them.
+        "test_callers_who_left_disturb_nobody": r"""
+            services/runtime/datagrams.py | nobody's concern\n                continue | nobody's concern\n                raise
+            + services/runtime/datagrams.py | IP_PKTINFO, 1) | IP_PKTINFO, 1)\n            opened.setsockopt(IPPROTO_IP, 11, 1)
+        """,
+        "test_the_answer_comes_from_the_address_that_was_asked": r"""
+            services/runtime/datagrams.py | 0, ours, bytes(4) | 0, bytes(4), bytes(4)
+        """,
+    },
+    "tests/process/services/test_faults_udp.py": {
+        "test_a_flood_gets_no_more_than_the_bucket": r"""
+            services/runtime/guard.py | if tokens < 1: | if False:
+            services/runtime/guard.py | return self._total_refusal(now) | return None
+            services/runtime/datagrams.py | self._tally.drops[reason] += 1 | pass
+        """,
+        "test_a_full_send_buffer_drops_the_answer": r"""
+            services/runtime/datagrams.py | return "not_sent" | raise
+        """,
+    },
+    "tests/unit/services/test_guard.py": {
+        "test_the_table_is_bounded": r"""
+            services/runtime/guard.py | if len(self._sources) > MAX_SOURCES: | if False:
+        """,
+    },
+    "tests/process/services/test_lifecycle.py": {
+        "test_whoever_is_queued_is_served": r"""
+            services/runtime/blocking.py | for accepted in accept_queued(listener) | for accepted in ()
+            services/runtime/evented.py | for accepted in accept_queued(listener) | for accepted in ()
+        """,
+        "test_a_signal_while_starting_is_not_lost": r"""
+            services/echo/__main__.py | stop = Stop.on_signals() | import signal\n\n    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            + services/echo/__main__.py | return run( | stop = Stop.on_signals()\n    return run(
+        """,
+        "test_a_second_signal_ends_at_once": r"""
+            services/runtime/lifecycle.py | self._request()\n            signal.sigwait(SIGNALS) | self._request()\n            return
+        """,
+    },
+    "tests/process/services/test_faults_lifecycle.py": {
+        "test_no_answer_is_cut_by_a_stop_under_load": r"""
+            services/runtime/lifecycle.py | return self._requested_at + self.drain_timeout | return self._requested_at
+        """,
+        "test_callers_who_never_read_cannot_hold_up_the_stop": r"""
+            services/runtime/lifecycle.py | return self._requested_at + self.drain_timeout | return math.inf
+            services/runtime/server.py | "stopped", cut=tally.endings[Ending.DRAINED]) | "stopped")
+        """,
+        "test_a_wedged_server_fails_its_check": r"""
+            services/daytime/service.py | def check(self, connected: socket) -> bool: | def check(self, connected: socket) -> bool:\n        return True
+            services/echo/service.py | def check(self, connected: socket) -> bool: | def check(self, connected: socket) -> bool:\n        return True
+        """,
+        "test_port_checks_leave_no_line": r"""
+            services/runtime/logs.py | is_check = connection.received == connection.sent == 0 and ending in _BY_CALLER | is_check = False
+        """,
+        "test_who_left_before_the_answer_leaves_no_line": r"""
+            services/runtime/logs.py | _BY_CALLER = {Ending.DONE, Ending.RESET} | _BY_CALLER = {Ending.DONE}
+        """,
+        "test_no_byte_can_forge_a_line": r"""
+            services/echo/service.py | encode("unicode_escape") | encode("latin-1")
+            + services/echo/service.py | shown.decode('ascii') | shown.decode('latin-1')
+        """,
+    },
+    "tests/process/services/test_logs.py": {
+        "test_nobody_reads_the_log": r"""
+            services/runtime/logs.py | bool(self._poll.poll(0)) and os.write | os.write
+            services/runtime/logs.py | self._dropped += 1 | pass
+        """,
+        "test_the_reader_of_the_log_goes_away": r"""
+            services/runtime/logs.py | except OSError: | except ZeroDivisionError:
+        """,
+        "test_the_log_cannot_be_written": r"""
+            services/runtime/logs.py | if not stream: | if False:
+            services/runtime/logs.py | except OSError: | except ZeroDivisionError:
+        """,
+        "test_payload_is_never_logged": r"""
+            services/echo/service.py | Sink.of(sys.stderr) if settings.print else None | Sink.of(sys.stderr)
+        """,
+    },
+    "tests/process/services/test_faults_network.py": {
+        "test_bytes_stay_exact_in_pieces": r"""
+            services/echo/service.py | connection.send_all(buffer[:size]) | connection.send_all(buffer)
+            services/echo/service.py | self.socket.send(self._buffer[:size]) | self.socket.send(self._buffer)
+        """,
+        "test_the_line_stays_whole_in_pieces": r"""
+            services/daytime/protocol.py | .encode("ascii") + b | .encode("ascii") or b
+        """,
+        "test_a_cut_ends_one_connection": r"""
+            services/runtime/connection.py | _RESET = {errno.ECONNRESET, | _RESET = {
+            services/runtime/blocking.py | except OSError as error:\n        ending = | except ZeroDivisionError as error:\n        ending =
+            services/runtime/evented.py | except OSError as error:\n                    ending = | except ZeroDivisionError as error:\n                    ending =
+        """,
+    },
+    "tests/process/clients/test_faults_answers.py": {
+        "test_silence": r"""
+            clients/probes/deadline.py | seconds = self._end - self._clock() | seconds = 20.0
+        """,
+        "test_silence_over_udp": r"""
+            clients/probes/deadline.py | seconds = self._end - self._clock() | seconds = 20.0
+        """,
+        # A timeout for each wait instead of a deadline over all of them.
+        "test_drip": r"""
+            clients/probes/deadline.py | self._end = clock() + seconds | self._seconds = seconds
+            + clients/probes/deadline.py | seconds = self._end - self._clock() | seconds = self._seconds
+        """,
+        "test_drip_that_cannot_matter": r"""
+            clients/probes/head_request.py | connection.deadline.shorten(CLOSE_WAIT_S) | pass
+        """,
+        "test_endless_interim_responses": r"""
+            clients/probes/head.py | if self._interim > MAX_INTERIM_RESPONSES: | if False:
+        """,
+        "test_endless_head": r"""
+            clients/probes/head.py | if used + (end or len(self._unread)) > MAX_HEAD_BYTES: | if False:
+        """,
+        "test_endless_body": r"""
+            clients/probes/head_request.py | if len(data) >= MAX_HEAD_BYTES: | if False:
+            + clients/probes/head_request.py | receive(MAX_HEAD_BYTES - len(data)) | receive()
+        """,
+        "test_endless_simple_response": r"""
+            clients/probes/head_request.py | if len(data) >= MAX_HEAD_BYTES: | if False:
+            + clients/probes/head_request.py | receive(MAX_HEAD_BYTES - len(data)) | receive()
+        """,
+        "test_endless_answer": r"""
+            clients/probes/daytime.py | if len(reply) > MAX_REPLY_BYTES: | if False:
+            clients/probes/echo.py | if not data.startswith(expected): | if False:
+        """,
+        "test_endless_echo": r"""
+            clients/probes/echo.py | while data: | while data and self.matched < self._size:
+        """,
+        "test_nul_or_bare_cr_in_a_head": r"""
+            clients/probes/head.py | (?: ([^\0\r]*))? | (?: (.*))?
+            clients/probes/head.py | +):([^\0\r]*) | +):(.*)
+        """,
+        "test_bare_lf_in_a_head": r"""
+            clients/probes/head.py | self._lines.append(line) | self._lines.append(line)\n        if line[-2:-1] != bytes([13]):\n            raise _malformed("line end", line)
+        """,
+        "test_nul_or_bare_cr_or_lf_in_daytime": r"""
+            clients/probes/daytime.py | LINE = re.compile(rb"[ -~]+ | LINE = re.compile(rb"(?s:.+)
+        """,
+        "test_body_after_head": r"""
+            clients/probes/head_request.py | if trailing: | if False:
+        """,
+        "test_lying_length": r"""
+            clients/probes/head_request.py | warnings = [] | warnings = ["no body came" for name, _ in head.fields if name == "Content-Length"]
+        """,
+        "test_empty_reply": r"""
+            clients/probes/head.py | Failure(Outcome.CLOSED, | Failure(Outcome.WRONG,
+            clients/probes/daytime.py | Outcome.CLOSED, "the peer closed without | Outcome.WRONG, "the peer closed without
+            clients/probes/echo.py | if self.matched < self._size: | if False:
+        """,
+        "test_empty_datagram": r"""
+            clients/probes/daytime.py | if LINE.fullmatch(reply): | if not reply or LINE.fullmatch(reply):
+            clients/probes/echo.py | if comparison.matched < len(sent): | if False:
+        """,
+        "test_reset": r"""
+            clients/probes/network.py | errno.ECONNRESET: Outcome.RESET | errno.ECONNRESET: Outcome.CLOSED
+        """,
+    },
+    "tests/process/clients/test_faults_reach.py": {
+        "test_refused": r"""
+            clients/probes/network.py | ECONNREFUSED: Outcome.REFUSED | ECONNREFUSED: Outcome.UNREACHABLE
+        """,
+        "test_black_hole": r"""
+            clients/probes/network.py | settimeout(deadline.remaining() / shares) | settimeout(20)
+        """,
+        "test_unknown_name": r"""
+            clients/probes/network.py | Failure(Outcome.DNS, | Failure(Outcome.UNREACHABLE,
+        """,
+        "test_dead_resolver": r"""
+            clients/probes/network.py | answers.get(timeout=deadline.remaining()) | answers.get(timeout=20)
+            clients/probes/network.py | daemon=True | daemon=False
+        """,
+        "test_first_address_dead": r"""
+            clients/probes/network.py | deadline.remaining() / shares | deadline.remaining()
+        """,
+    },
+    "tests/process/clients/test_faults_terminal.py": {
+        "test_text": r"""
+            clients/probes/terminal.py | escape(line.removesuffix("\r")) | line.removesuffix("\r")
+            clients/probes/terminal.py | print(escape(text), file | print(text, file
+            clients/probes/terminal.py | print(escape(text), flush | print(text, flush
+        """,
+        "test_json": r"""
+            clients/probes/terminal.py | **facts}), flush | **facts}, ensure_ascii=False), flush
+        """,
+        "test_datagram": r"""
+            clients/probes/terminal.py | print(escape(text), flush | print(text, flush
+            clients/probes/terminal.py | **facts}), flush | **facts}, ensure_ascii=False), flush
+        """,
+        "test_tally": r"""
+            clients/probes/terminal.py | print(escape(text), flush | print(text, flush
+            clients/probes/daytime.py | LINE = re.compile(rb"[ -~]+ | LINE = re.compile(rb"(?s:.+)
+            + clients/probes/daytime_syntax.py | [!-~]{{1, | [^ ]{{1,
+        """,
+    },
+    "tests/process/clients/test_faults_ending.py": {
+        "test_interrupt_at_start": r"""
+            clients/probes/commands.py | try:\n        from probes.headinfo import main\n | from probes.headinfo import main\n    try:
+            clients/probes/commands.py | try:\n        from probes.probe import main\n | from probes.probe import main\n    try:
+        """,
+        "test_interrupt_in_lookup": r"""
+            clients/probes/commands.py | headinfo import main\n\n        return main()\n    except KeyboardInterrupt: | headinfo import main\n\n        return main()\n    except ZeroDivisionError:
+            clients/probes/probe.py | interrupted = True | interrupted = False
+        """,
+        "test_interrupt_in_connect": r"""
+            clients/probes/commands.py | headinfo import main\n\n        return main()\n    except KeyboardInterrupt: | headinfo import main\n\n        return main()\n    except ZeroDivisionError:
+            clients/probes/probe.py | interrupted = True | interrupted = False
+        """,
+        "test_interrupt_in_answer": r"""
+            clients/probes/commands.py | headinfo import main\n\n        return main()\n    except KeyboardInterrupt: | headinfo import main\n\n        return main()\n    except ZeroDivisionError:
+            clients/probes/probe.py | interrupted = True | interrupted = False
+        """,
+        "test_interrupt_over_udp": r"""
+            clients/probes/probe.py | interrupted = True | interrupted = False
+        """,
+        "test_closed_stdout": r"""
+            clients/probes/terminal.py | except BrokenPipeError:\n        _discard(sys.stdout) | except BrokenPipeError:
+        """,
+        "test_closed_stderr": r"""
+            clients/probes/terminal.py | _discard(sys.stderr) | pass
+        """,
+    },
+    "tests/integration/test_faults.py": {
+        # An echo without patience takes a partition for an idle caller.
+        "test_a_partition_heals": r"""
+            services/echo/settings.py | 300.0, seconds_or_never | 1.0, seconds_or_never
+        """,
+        "test_a_vanished_caller_is_let_go": r"""
+            services/runtime/listening.py | "SO_KEEPALIVE", 1 | "SO_KEEPALIVE", 0
+            services/runtime/listening.py | "TCP_USER_TIMEOUT" | "NO_USER_TIMEOUT"
+        """,
+        "test_a_limit_on_threads_delays_callers": r"""
+            services/runtime/threaded.py | except RuntimeError as error | except ZeroDivisionError as error
+        """,
+        # Who does not read is read all the same.
+        "test_callers_who_never_read_fit_into_the_memory": r"""
+            services/echo/service.py | if self._unsent:\n            self._send_rest(now)\n            return None | if False:\n            return None
+            + services/echo/service.py | memoryview(bytes(self._buffer[sent:size])) | memoryview(bytes(self._unsent) + bytes(self._buffer[sent:size]))
+            + services/echo/service.py | self.wait_for(WRITABLE) | pass
+        """,
+        # Before any code of ours runs it is the init that protects; compose has one, too.
+        "test_a_stop_in_the_first_moment": r"""
+            tests/integration/test_faults.py | "--init", "--network" | "--network"
+        """,
+        "test_only_our_files": r"""
+            services/daytime/Dockerfile | FROM scratch | FROM ${PYTHON_IMAGE}
+        """,
+        # The engine itself keeps bridges apart, and nothing here can take that away. So what is
+        # shown is that the test would see a way.
+        "test_no_way_out": r"""
+            tests/integration/test_faults.py | neighbour = [ | output("docker", "network", "connect", other, stack.container(service))\n        neighbour = [
+        """,
+    },
+    "tests/integration/test_containers.py": {
+        "test_a_server_has_no_privileges": r"""
+            services/echo/Dockerfile | USER 10001:10001 | USER 0:0
+            docker-compose.yml | cap_drop: [ALL] | cap_drop: [CHOWN]
+            docker-compose.yml | no-new-privileges:true | no-new-privileges:false
+            docker-compose.yml | ["no-new-privileges:true"] | ["no-new-privileges:true", "seccomp:unconfined"]
+        """,
+        # Either of the two is enough.
+        "test_a_server_can_write_nowhere": r"""
+            docker-compose.yml | read_only: true | read_only: false
+            + services/daytime/Dockerfile | USER 10001:10001 | USER 0:0
+        """,
+        "test_a_service_image_has_no_shell": r"""
+            services/daytime/Dockerfile | FROM scratch | FROM ${PYTHON_IMAGE}
+        """,
+        "test_stop_lets_a_busy_caller_go_on_until_the_deadline": r"""
+            docker-compose.yml | stop_grace_period: 15s | stop_grace_period: 1s
+        """,
+        # The kernel discards a signal of process 1 that is neither handled nor blocked.
+        "test_it_works_as_process_1": r"""
+            services/runtime/lifecycle.py | signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS) | pass
+        """,
+    },
+}
+
+# So many at a time, since some tests measure time; those in containers share their images.
+AT_ONCE, CONTAINERS_AT_ONCE = 2, 1
+
+# A mutant that hangs is red, but only after all that a test or a tool waits for by itself.
+TIMEOUT_S = 40
+
+# For all parameters of a test together, and for containers, whose tests have timeouts of their own.
+PATIENCE_S = 600
+
+IN_CONTAINERS = "tests/integration/"
+IMAGES = [f"small-services/{name}:mutant" for name in ("daytime", "echo", "client")]
+
+
+class Mutant(NamedTuple):
+    """The changes that make it, and the test that has to see it."""
+
+    file: str
+    test: str
+    changes: list[Change]
+
+    def __str__(self) -> str:
+        changes = [f"{each.file}: {each.old} -> {each.new}" for each in self.changes]
+        return f"{self.test}  {' + '.join(changes)}".replace("\n", "\\n")
+
+
+def mutants() -> list[Mutant]:
+    """All of the table."""
+    return [
+        Mutant(file, test, changes)
+        for file, tests in MUTANTS.items()
+        for test, lines in tests.items()
+        for changes in _changes(lines)
+    ]
+
+
+def _changes(lines: str) -> list[list[Change]]:
+    found: list[list[Change]] = []
+    for line in map(str.strip, lines.strip().splitlines()):
+        if not line.startswith("+ "):
+            found.append([])
+        found[-1].append(Change.parse(line.removeprefix("+ ")))
+    return found
+
+
+def judge(mutant: Mutant) -> str:
+    """`red`, or `GREEN` for a mutant that the test did not see; else what went wrong."""
+    with TemporaryDirectory() as folder:
+        copy = changed_copy(Path(folder), mutant.changes)
+        try:
+            with images(copy) if mutant.file.startswith(IN_CONTAINERS) else nullcontext():
+                test = f"{mutant.file}::{mutant.test}"
+                status, output = run_pytest(
+                    copy, test, f"--timeout={TIMEOUT_S}", patience_s=PATIENCE_S
+                )
+        except subprocess.CalledProcessError as error:
+            return f"ERROR {error.stdout}"
+    if status == ENDED or (status == FAILED and "\nFAILED " in output):
+        return "red"
+    return "GREEN" if status == 0 else f"ERROR {output}"
+
+
+@contextmanager
+def images(copy: Path) -> Iterator[None]:
+    """The images with the changed code, under a tag of their own."""
+    compose = copy / "docker-compose.yml"
+    (tag,) = set(re.findall(r"small-services/\w+(:\S+)", compose.read_text()))
+    for file in (compose, copy / "tests/stack.py", *(copy / "tests/integration").glob("*.py")):
+        file.write_text(file.read_text().replace(tag, ":mutant"))
+    try:
+        _output(ROOT, "make", "engine")
+        base = _output(ROOT, "scripts/base-image").split()[-1]
+        _output(copy, "make", "images", f"PYTHON_IMAGE={base}")
+        yield
+    finally:
+        subprocess.run(["docker", "image", "rm", *IMAGES], capture_output=True, check=False)
+
+
+def _output(directory: Path, *command: str) -> str:
+    done = subprocess.run(
+        command,
+        cwd=directory,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=True,
+    )
+    return done.stdout
+
+
+def judge_in_turn(chosen: Iterable[Mutant]) -> int:
+    """Judge mutants and say each verdict as it comes; how many were red."""
+    red = 0
+    for mutant in chosen:
+        word, _, output = judge(mutant).partition(" ")
+        print(f"{word:5}  {mutant}\n{output}", end="", flush=True)
+        red += word == "red"
+    return red
+
+
+def judge_all(chosen: list[Mutant], at_once: int) -> int:
+    """The same with so many tests at once, but none beside itself: it may need a certain port."""
+    tests = [list(group) for _, group in groupby(chosen, attrgetter("test"))]
+    with ThreadPoolExecutor(at_once) as pool:
+        try:
+            return sum(pool.map(judge_in_turn, tests))
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def main() -> int:
+    """Status 0 when every mutant of the tests that are named, or of all, is red."""
+    parser = argparse.ArgumentParser(description="Expect tests to fail without a protection.")
+    known = {mutant.test for mutant in mutants()}
+    parser.add_argument("tests", metavar="TEST", nargs="*", help="a test's name (default: all)")
+    names = set(parser.parse_args().tests) or known
+    if names - known:
+        parser.error(f"no mutants for {', '.join(sorted(names - known))}")
+    chosen = [mutant for mutant in mutants() if mutant.test in names]
+    inside = [mutant for mutant in chosen if mutant.file.startswith(IN_CONTAINERS)]
+    outside = [mutant for mutant in chosen if mutant not in inside]
+    red = judge_all(outside, AT_ONCE) + judge_all(inside, CONTAINERS_AT_ONCE)
+    print(f"{len(names)} tests, {len(chosen)} mutants, {red} red")
+    return red < len(chosen)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
