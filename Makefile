@@ -57,7 +57,8 @@ test-integration: images .venv/ready ## run the tests over Docker
 	REQUIRE_DOCKER=1 $(BIN)/pytest tests/integration
 
 test-faults: images .venv/ready ## run the tests of what goes wrong alone; two minutes
-	REQUIRE_DOCKER=1 $(BIN)/pytest $(wildcard tests/*/test_faults*.py tests/*/*/test_faults*.py)
+	$(BIN)/pytest --numprocesses 4 $(wildcard tests/process/*/test_faults*.py)
+	REQUIRE_DOCKER=1 $(BIN)/pytest tests/integration/test_faults.py
 
 test-kubernetes: .venv/ready ## bring all up on a demo cluster, test it there, take it down
 	@$(PYTHON) scripts/kubernetes.py test
