@@ -29,7 +29,7 @@ help: ## list these targets
 
 up: images ## build and start all, wait until healthy, show it at work
 	$(COMPOSE) up -d $(SERVICES)
-	@scripts/wait-healthy $$($(COMPOSE) ps -aq $(SERVICES)) || { $(COMPOSE) logs; exit 1; }
+	@scripts/wait-healthy $$($(COMPOSE) ps -aq $(SERVICES)) || { $(COMPOSE) logs --tail 3; exit 1; }
 	$(CLIENT) probe daytime daytime:1200
 	$(CLIENT) probe echo echo:1201
 	$(CLIENT) headinfo web:8080

@@ -23,6 +23,11 @@ from changed_copy import ENDED, FAILED, ROOT, Change, changed_copy, run_pytest
 
 # By file and test.
 MUTANTS: dict[str, dict[str, str]] = {
+    "tests/unit/services/test_logs.py": {
+        "test_a_full_disk_tears_one_line_only": r"""
+            services/runtime/logs.py | self._is_torn = size < len(data) and (self._is_torn or size > 0) | pass
+        """,
+    },
     "tests/process/services/test_callers.py": {
         "test_out_of_descriptors": r"""
             services/runtime/listening.py | EXHAUSTED_PAUSE_S = 0.1 | EXHAUSTED_PAUSE_S = 0.0
@@ -64,6 +69,10 @@ MUTANTS: dict[str, dict[str, str]] = {
         """,
     },
     "tests/process/services/test_faults_streams.py": {
+        "test_no_memory_for_a_caller_ends_that_caller_only": r"""
+            services/runtime/blocking.py | except (OSError, MemoryError) as error | except OSError as error
+            services/runtime/evented.py | except (OSError, MemoryError) as error | except OSError as error
+        """,
         "test_callers_who_do_not_read_cost_bounded_memory": r"""
             services/runtime/listening.py | "SO_RCVBUF" | "NO_RCVBUF"
             services/runtime/listening.py | "TCP_NOTSENT_LOWAT" | "NO_NOTSENT_LOWAT"
@@ -123,6 +132,9 @@ MUTANTS: dict[str, dict[str, str]] = {
         """,
     },
     "tests/process/services/test_admin.py": {
+        "test_silent_clients_make_room": r"""
+            services/runtime/admin.py | connection.linger()\n        head | head
+        """,
         "test_a_stalled_loop_is_not_alive": r"""
             services/runtime/heartbeat.py | STALLED_AFTER_S = 5.0 | STALLED_AFTER_S = 60.0
         """,
@@ -172,10 +184,16 @@ MUTANTS: dict[str, dict[str, str]] = {
             + services/echo/__main__.py | return run( | stop = Stop.on_signals()\n    return run(
         """,
         "test_a_second_signal_ends_at_once": r"""
-            services/runtime/lifecycle.py | self._request()\n            signal.sigwait(SIGNALS) | self._request()\n            return
+            services/runtime/lifecycle.py | self._second_signal(self.drain_timeout + OVERDUE_S) | return
         """,
     },
     "tests/process/services/test_faults_lifecycle.py": {
+        "test_a_check_has_one_deadline": r"""
+            services/runtime/server.py | signal.setitimer(signal.ITIMER_REAL, CHECK_TIMEOUT_S) | signal.setitimer(signal.ITIMER_REAL, 20)
+        """,
+        "test_a_hang_ends_with_the_drain": r"""
+            services/runtime/lifecycle.py | self._second_signal(self.drain_timeout + OVERDUE_S) | signal.sigwait(SIGNALS)
+        """,
         "test_no_answer_is_cut_by_a_stop_under_load": r"""
             services/runtime/lifecycle.py | return self._requested_at + self.drain_timeout | return self._requested_at
         """,
@@ -200,7 +218,7 @@ MUTANTS: dict[str, dict[str, str]] = {
     },
     "tests/process/services/test_logs.py": {
         "test_nobody_reads_the_log": r"""
-            services/runtime/logs.py | bool(self._poll.poll(0)) and os.write | os.write
+            services/runtime/logs.py | os.write(self._descriptor, data) if self._poll.poll(0) else 0 | os.write(self._descriptor, data)
             services/runtime/logs.py | self._dropped += 1 | pass
         """,
         "test_the_reader_of_the_log_goes_away": r"""
@@ -224,8 +242,8 @@ MUTANTS: dict[str, dict[str, str]] = {
         """,
         "test_a_cut_ends_one_connection": r"""
             services/runtime/connection.py | _RESET = {errno.ECONNRESET, | _RESET = {
-            services/runtime/blocking.py | except OSError as error:\n        ending = | except ZeroDivisionError as error:\n        ending =
-            services/runtime/evented.py | except OSError as error:\n                    ending = | except ZeroDivisionError as error:\n                    ending =
+            services/runtime/blocking.py | except (OSError, MemoryError) as error | except MemoryError as error
+            services/runtime/evented.py | except (OSError, MemoryError) as error | except MemoryError as error
         """,
     },
     "tests/process/clients/test_faults_answers.py": {
@@ -245,6 +263,9 @@ MUTANTS: dict[str, dict[str, str]] = {
         """,
         "test_endless_interim_responses": r"""
             clients/probes/head.py | if self._interim > MAX_INTERIM_RESPONSES: | if False:
+        """,
+        "test_largest_head": r"""
+            clients/probes/head.py | MAX_HEAD_BYTES = 64 * 1024 | MAX_HEAD_BYTES = 32 * 1024
         """,
         "test_endless_head": r"""
             clients/probes/head.py | if used + (end or len(self._unread)) > MAX_HEAD_BYTES: | if False:

@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import fcntl
 import json
 import os
 import signal
@@ -70,6 +71,10 @@ class ServerProcess:
             text=True,
             preexec_fn=before,
         )
+        assert self.process.stdout
+        # Room for thousands of lines: a reader that a busy machine holds up must lose none.
+        if sys.platform == "linux":
+            fcntl.fcntl(self.process.stdout, fcntl.F_SETPIPE_SZ, 1 << 20)
         self.stderr = ""
         self._readers = [
             threading.Thread(target=self._read_log, daemon=True),

@@ -47,7 +47,8 @@ class Admin:
         }
 
     def handle(self, connection: BlockingConnection) -> None:
-        """Read a head, and answer it."""
+        """Read a head, and answer it. Who sends none makes room for who does."""
+        connection.linger()
         head = _read_head(connection)
         if head:
             connection.send_all(self.answer(head))

@@ -35,7 +35,7 @@ class BlockingConnection(Connection):
         self._stop = server.stop
         self._idle_timeout = server.service.idle_timeout
         self._stall_timeout = server.service.stall_timeout
-        self.lingering = False  # whole answer sent, so it may make room for a new caller
+        self.lingering = False  # nothing is owed to it, so it may make room for a new caller
         self.on_lingering: Callable[[], None] = lambda: None
         server.tally.opened(self)
 
@@ -69,8 +69,7 @@ class BlockingConnection(Connection):
         self.socket.shutdown(SHUT_WR)
         due = time.monotonic() + LINGER_S
         discarded = memoryview(bytearray(DISCARD_BYTES))
-        self.lingering = True
-        self.on_lingering()
+        self.linger()
         while size := self._receive_into(discarded, due, Ending.LINGERED):
             self.received += size
             if not self.lingering:
@@ -78,8 +77,13 @@ class BlockingConnection(Connection):
         if not self.lingering:
             raise Ended(Ending.LINGERED)
 
+    def linger(self) -> None:
+        """From now on the caller may be let go for a new one."""
+        self.lingering = True
+        self.on_lingering()
+
     def let_go(self) -> None:
-        """Have another thread's wait for the caller's close end now."""
+        """Have another thread's wait for the caller end now, as if it had closed."""
         self.lingering = False
         with suppress(OSError):  # reset by the caller meanwhile
             self.socket.shutdown(SHUT_RD)
@@ -118,7 +122,7 @@ def converse(server: Server[BlockingService], connection: BlockingConnection) ->
         ending = Ending.DONE
     except Ended as ended:
         ending = ended.ending
-    except OSError as error:
+    except (OSError, MemoryError) as error:
         ending = Ending.of(error)
     server.ended(connection, ending)
 

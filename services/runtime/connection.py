@@ -30,13 +30,13 @@ class Ending(Enum):
     STALLED = "stalled"  # the caller took nothing of what waits for it for the stall timeout
     LINGERED = "lingered"  # whole answer sent, but the caller did not close
     RESET = "reset"  # the caller reset the connection
-    LOST = "lost"  # the network gave up on the caller
+    LOST = "lost"  # the network gave up on the caller, or there was no memory for it
     DRAINED = "drained"  # cut at the drain deadline
 
     @classmethod
-    def of(cls, error: OSError) -> "Ending":
-        """The ending that a failed socket call stands for."""
-        return cls.RESET if error.errno in _RESET else cls.LOST
+    def of(cls, error: OSError | MemoryError) -> "Ending":
+        """The ending that a failed socket call stands for, or a lack of memory for one caller."""
+        return cls.RESET if getattr(error, "errno", None) in _RESET else cls.LOST
 
 
 class Connection:

@@ -61,7 +61,7 @@ class Loop:
                     ending = conversation.turn(now)
                 except BlockingIOError:
                     continue
-                except OSError as error:
+                except (OSError, MemoryError) as error:
                     ending = Ending.of(error)
                 if ending:
                     self._end(conversation, ending)

@@ -36,6 +36,7 @@ class Sink:
         self._poll = select.poll()
         self._poll.register(descriptor, select.POLLOUT)
         self._lock = threading.Lock()
+        self._is_torn = False  # a full disk took part of the last line
 
     @classmethod
     def of(cls, stream: TextIO | None) -> "Sink":
@@ -54,10 +55,14 @@ class Sink:
         """Write one line; False when it was dropped, for no room or no reader."""
         data = line.encode("ascii", "backslashreplace") + b"\n"
         with self._lock:
+            if self._is_torn:
+                data = b"\n" + data
             try:
-                return bool(self._poll.poll(0)) and os.write(self._descriptor, data) == len(data)
+                size = os.write(self._descriptor, data) if self._poll.poll(0) else 0
             except OSError:
-                return False
+                size = 0
+            self._is_torn = size < len(data) and (self._is_torn or size > 0)
+            return size == len(data)
 
 
 class Log:

@@ -3,12 +3,13 @@
 import errno
 import os
 import resource
+import signal
 import sys
 from collections.abc import Callable
 from importlib import import_module
 from socket import AF_INET, AF_INET6, socket
 from threading import Thread
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 from runtime import __version__, threaded
 from runtime.admin import MAX_CONNECTIONS as ADMIN_CONNECTIONS
@@ -165,12 +166,19 @@ def _check(service: Service, settings: Settings) -> int:
         port, ask = (settings.admin_port, is_ready)
     if port == 0:
         raise BadSetting("--port 0: cannot be checked, since the system chose another")
+    # One deadline over all of it: a timeout for each read is none at all against a drip.
+    signal.signal(signal.SIGALRM, _too_late)
+    signal.setitimer(signal.ITIMER_REAL, CHECK_TIMEOUT_S)
     try:
         with socket(AF_INET6 if ":" in host else AF_INET) as connected:
-            connected.settimeout(CHECK_TIMEOUT_S)
             connected.connect(sockaddr(host, port))
             if ask(connected):
                 return 0
             raise CannotStart(f"check: {address_text((host, port))}: wrong answer")
     except OSError as error:
-        raise CannotStart(f"check: {address_text((host, port))}: {error}") from None
+        reason = (error.strerror or str(error)).lower()
+        raise CannotStart(f"check: {address_text((host, port))}: {reason}") from None
+
+
+def _too_late(*_: object) -> NoReturn:
+    raise TimeoutError("timed out")

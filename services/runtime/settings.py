@@ -71,7 +71,7 @@ class Settings:
     udp_rate = setting(
         1000,
         whole(0, 1_000_000),
-        "datagrams a second from one source, and ten times that in all; 0 any",
+        "datagrams a second from one source, and ten times that in all; 0 is no limit",
     )
     admin_port = setting(0, whole(0, 65535), "port of /livez, /readyz and /metrics; 0 is none")
     log_level = setting("info", text_of(*LEVELS), "the least level that is logged")
@@ -138,7 +138,8 @@ def _parser(rows: Mapping[str, Setting], prog: str, version: str) -> argparse.Ar
             parser.add_argument(_flag(name), action="store_const", const="1", help=row.help)
             parser.add_argument(_flag("no_" + name), action="store_const", const="0", dest=name)
         else:
-            shown = f"{row.help} ({row.fallback or row.default or 'empty'})"
+            default = "empty" if row.default == "" else f"{row.default}".removesuffix(".0")
+            shown = f"{row.help} ({row.fallback or default})"
             parser.add_argument(_flag(name), metavar="X", help=shown)
     parser.add_argument("--check", action="store_true", help="ask the running server, exit 0 or 1")
     parser.add_argument("--version", action="version", version=f"{prog} {version}")

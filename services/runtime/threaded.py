@@ -4,10 +4,10 @@ The main thread accepts. A caller's thread does what the iterative model does, a
 main thread when there is room again, through a pipe, which can be polled beside the listener.
 """
 
+import _thread
 import math
 import os
 import select
-import threading
 import time
 from contextlib import suppress
 
@@ -37,12 +37,12 @@ def serve(server: Server[BlockingService]) -> None:
 
 
 class Callers:
-    """The threads of the open connections; for the main thread, but for `_run` and `_wake`."""
+    """The callers that have a thread; for the main thread, but for `_run` and `_wake`."""
 
     def __init__(self, server: Server[BlockingService]) -> None:
         self._server = server
         self._leaving: BlockingConnection | None = None
-        self._threads: set[threading.Thread] = set()
+        self._served: set[BlockingConnection] = set()
         self._woken, self._waking = os.pipe()
         os.set_blocking(self._waking, False)
 
@@ -62,13 +62,14 @@ class Callers:
         """Give the connection a thread, as soon as there is one to be had."""
         connection.on_lingering = self._wake
         while time.monotonic() < self._server.stop.deadline:
-            thread = threading.Thread(target=self._run, args=[connection], daemon=True)
-            self._threads.add(thread)
+            self._served.add(connection)
             try:
-                thread.start()
+                # Not by threading.Thread, whose start waits for the thread to come up: where
+                # there is no memory for that, it would wait for ever.
+                _thread.start_new_thread(self._run, (connection,))
                 return
             except RuntimeError as error:
-                self._threads.remove(thread)
+                self._served.remove(connection)
                 self._server.log.seldom("warning", "thread not started", error=str(error))
                 self._wait({}, time.monotonic() + THREAD_RETRY_S)
         self._run(connection)  # past the deadline, so it is over at once
@@ -76,14 +77,14 @@ class Callers:
     def join(self) -> None:
         """Wait for all threads, which give up at the drain deadline."""
         until = self._server.stop.deadline + JOIN_GRACE_S
-        while self._threads and time.monotonic() < until:
+        while self._served and time.monotonic() < until:
             self._wait({}, until)
 
     def _run(self, connection: BlockingConnection) -> None:
         try:
             converse(self._server, connection)
         finally:
-            self._threads.discard(threading.current_thread())
+            self._served.discard(connection)
             self._wake()
 
     def _wake(self) -> None:

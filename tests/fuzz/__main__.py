@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import re
 import subprocess
 import sys
@@ -29,4 +30,7 @@ def run(reader: str, seconds: int) -> bool:
 
 
 if __name__ == "__main__":
-    sys.exit(not all(run(reader, int(sys.argv[1])) for reader in READERS))
+    parser = argparse.ArgumentParser(prog="fuzz", description="Fuzz the client tools' readers.")
+    parser.add_argument("seconds", metavar="SECONDS", type=int, help="for each reader")
+    seconds = parser.parse_args().seconds
+    sys.exit(not all(run(reader, seconds) for reader in READERS))

@@ -87,7 +87,7 @@ ABOUT = {
     "profiles",
 }
 CONFINED = {"cap_drop", "cpus", "init", "logging", "mem_limit", "pids_limit", "read_only"}
-CONFINED |= {"restart", "security_opt", "stop_grace_period", "ulimits"}
+CONFINED |= {"ipc", "restart", "security_opt", "stop_grace_period", "ulimits"}
 
 
 @pytest.mark.parametrize("name", STACK["services"])

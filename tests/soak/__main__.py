@@ -19,7 +19,7 @@ from soak.target import PACES, SETTLE_S, Target
 
 PROGRESS_S = 10
 LEAST_S = 10  # there must be some readings in each fifth of the time
-ALWAYS_SHOWN = {"mismatches", "descriptors", "threads"}
+ALWAYS_SHOWN = {"mismatches", "descriptors left", "threads left"}
 
 
 def main() -> int:

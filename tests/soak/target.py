@@ -153,10 +153,10 @@ class Target:
         return {
             **self.made,
             "mismatches": len(self.mismatches),
-            "descriptors": self.counted.get("descriptors", 0),
-            "threads": self.counted.get("threads", 0),
+            "descriptors left": self.counted.get("descriptors", 0),
+            "threads left": self.counted.get("threads", 0),
             "memory, KiB": self.memory[-1] // 1024 if self.memory else 0,
-            "growth, KiB": self.counted.get("growth", 0) // 1024,
+            "memory growth, KiB": self.counted.get("growth", 0) // 1024,
             "datagrams lost": self.counted.get("lost", 0),
             **{name: value for name, value in faults.items() if " " in name},
             **{f"callers {name}": count for name, count in sorted(self.callers.items())},

@@ -1,7 +1,8 @@
 """An echo server one of whose socket calls fails a few times: `python faulty.py` with flags.
 
 The variable FAULTS names a method of `socket.socket` and the errors, one for each call to come:
-`_accept ENFILE ECONNABORTED` (`_accept` is what Python's own `accept` calls).
+`_accept ENFILE ECONNABORTED` (`_accept` is what Python's own `accept` calls). MEMORY is Python's
+own lack of memory.
 """
 
 import errno
@@ -19,7 +20,9 @@ def fails_at_first(*arguments: Any) -> Any:
     """The method, once all errors have been raised."""
     if not errors:
         return works(*arguments)
-    number = getattr(errno, errors.pop(0))
+    if (error := errors.pop(0)) == "MEMORY":
+        raise MemoryError
+    number = getattr(errno, error)
     raise OSError(number, os.strerror(number))
 
 

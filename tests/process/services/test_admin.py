@@ -117,15 +117,16 @@ def test_check_asks_the_admin_port(serve: Serve) -> None:
     assert [line["event"] for line in server.lines] == ["ready", "stopped"]
 
 
-def test_slow_clients_are_cut_and_eight_are_served(serve: Serve) -> None:
-    """Eight silent clients hold the admin port for 5 s at most; the ninth waits and is served."""
+def test_silent_clients_make_room(serve: Serve) -> None:
+    """Eight silent clients do not keep the ninth waiting; whoever stays silent is cut in 5 s."""
     server = serve("echo", admin=True)
     silent = [server.connect_admin() for _ in range(8)]
     for each in silent:
         each.sendall(b"GET / HT")
     began = time.monotonic()
-    assert server.ask_admin("/livez")[0] == 200
-    assert 3 < time.monotonic() - began < 15
+    for _ in range(20):
+        assert server.ask_admin("/livez")[0] == 200
+    assert time.monotonic() - began < 3
     for each in silent:
         assert each.recv(1) == b""
         each.close()

@@ -8,10 +8,14 @@ import subprocess
 import threading
 import time
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
+from peer import Peer, repeat
 from server_process import PYTHON, Serve, ServerProcess, environment, receive_all, wait_until
+
+STALLING = str(Path(__file__).parent / "stalling.py")
 
 KIB = 1 << 10
 DATA = random.Random(7).randbytes(200 * KIB)
@@ -148,3 +152,28 @@ def test_no_byte_can_forge_a_line(serve: Serve, model: str) -> None:
     assert (
         shown.removeprefix(f"{peer} ").encode().decode("unicode_escape").encode("latin-1") == data
     )
+
+
+def test_a_hang_ends_with_the_drain(serve: Serve) -> None:
+    """A loop that no longer turns cannot keep the process: some seconds after the deadline, 1."""
+    server = serve("echo", "--drain-timeout", "0.1", program=STALLING, admin=True)
+    with server.connect() as caller:
+        caller.sendall(b"x")
+        wait_until(lambda: "connections_total 1" in server.metrics(), "the caller to be met")
+        assert server.stop() == 1
+
+
+def test_a_check_has_one_deadline() -> None:
+    """A peer that drips keeps `--check` no longer than one that is silent."""
+    with Peer(repeat(b"x", 0.3)) as peer:
+        began = time.monotonic()
+        check = subprocess.run(
+            [PYTHON, "-m", "daytime", "--check", "--host", "127.0.0.1", "--port", str(peer.port)],
+            env=environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert time.monotonic() - began < 6
+    assert check.returncode == 1
+    assert check.stderr.endswith("timed out\n")

@@ -32,11 +32,13 @@ def test_the_line_stays_whole_in_pieces(serve: Serve, model: str) -> None:
 def test_a_cut_ends_one_connection(serve: Serve, model: str) -> None:
     """A connection that the network cuts is a reset to both ends; the next one is served."""
     server = serve("echo", "--model", model)
+    with Relay(server.port) as relay:
+        assert probe("echo", relay)["outcome"] == "OK"
+        server.connections(1)  # so that all that a server opens for itself is open
     descriptors = server.descriptors()
     with Relay(server.port, cut_after=50_000) as relay:
         assert probe("echo", relay, "--size", "1000000")["outcome"] == "RESET"
-        [line] = server.connections(1)
-        assert line["ended"] == "reset"
+        assert server.connections(2)[1]["ended"] == "reset"
         assert probe("echo", relay, "--size", "1000")["outcome"] == "OK"
     wait_until(lambda: server.descriptors() == descriptors, "the descriptors of the start")
     wait_until(lambda: server.threads() == THREADS_AT_REST, "the threads of the start")

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
 
 import pytest
 
@@ -18,6 +19,8 @@ from server_process import (
     receive_exactly,
     wait_until,
 )
+
+FAULTY = str(Path(__file__).parent / "faulty.py")
 
 KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
 
@@ -186,3 +189,17 @@ def send_again(caller: socket.socket, data: bytes, size: int) -> None:
     """Send the same data until it is `size` bytes."""
     for _ in range(size // len(data)):
         caller.sendall(data)
+
+
+def test_no_memory_for_a_caller_ends_that_caller_only(serve: Serve, model: str) -> None:
+    """Python's lack of memory while one is served is that one's end; the next is served."""
+    server = serve("echo", "--model", model, program=FAULTY, env={"FAULTS": "recv_into MEMORY"})
+    with server.connect() as unlucky:
+        unlucky.sendall(b"x")
+        with suppress(ConnectionResetError):
+            assert unlucky.recv(1) == b""
+    assert server.connections(1)[0]["ended"] == "lost"
+    with server.connect() as caller:
+        caller.sendall(b"x")
+        assert caller.recv(1) == b"x"
+    assert server.stderr == ""

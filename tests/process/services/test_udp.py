@@ -82,7 +82,7 @@ def test_the_bound_port_hears_nothing(serve: Serve) -> None:
 def test_two_services_do_not_talk_for_ever(serve: Serve) -> None:
     """S1: a forged datagram from daytime's port to echo's dies there, both ways."""
     echo = serve("echo", "--udp", "--host", "127.0.0.1", admin=True)
-    with sender(echo, source=("127.0.0.1", 1200)) as forged:
+    with sender(echo, source=("127.0.0.2", 1200)) as forged:
         forged.send(b"x")
         wait_until(lambda: drops(echo) == {"source_port": 1}, "the counted drop")
     assert 'sent_bytes_total{transport="udp"} 0' in echo.metrics()

@@ -2,6 +2,8 @@
 
 import json
 import os
+import resource
+from pathlib import Path
 
 import pytest
 
@@ -56,3 +58,22 @@ def test_lines_below_the_level_are_not_written() -> None:
     assert [line["level"] for line in lines_of(reader)] == ["warning", "error"]
     os.close(reader)
     os.close(writer)
+
+
+def test_a_full_disk_tears_one_line_only(tmp_path: Path) -> None:
+    """What a full disk leaves of a line is on a line of its own, and the lost ones are counted."""
+    path = tmp_path / "log"
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with path.open("wb") as file:
+        log = Log("echo", "info", Sink(file.fileno()), text=False)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (200, limits[1]))
+        try:
+            for number in range(3):
+                log.write("info", "numbered", number=number)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        log.write("info", "after")
+    first, _torn, dropped, after = path.read_text().splitlines()
+    assert json.loads(first)["number"] == 0
+    assert json.loads(dropped)["lines"] == 2
+    assert json.loads(after)["event"] == "after"
