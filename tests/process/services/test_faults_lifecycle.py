@@ -25,25 +25,26 @@ CLIENTS, CALLS = 50, 20
 def exchange(server: ServerProcess) -> bytes | None:
     """What one caller gets back for `DATA`; None where nobody lets him in."""
     received = bytearray()
+    refused = threading.Event()
     try:
         with server.connect() as caller:
-            sender = threading.Thread(target=send, args=[caller], daemon=True)
+            sender = threading.Thread(target=send, args=[caller, refused], daemon=True)
             sender.start()
             while data := caller.recv(1 << 16):
                 received += data
             sender.join()
     except OSError:
-        return bytes(received) or None
-    return bytes(received)
+        refused.set()
+    return None if refused.is_set() and not received else bytes(received)
 
 
-def send(caller: socket.socket) -> None:
-    """Send `DATA` and half-close, unless the caller was turned away."""
+def send(caller: socket.socket, refused: threading.Event) -> None:
+    """Send `DATA` and half-close. A reset is told once: to the sender, or to who receives."""
     try:
         caller.sendall(DATA)
         caller.shutdown(socket.SHUT_WR)
     except OSError:
-        pass
+        refused.set()
 
 
 def test_no_answer_is_cut_by_a_stop_under_load(serve: Serve, model: str) -> None:
