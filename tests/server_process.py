@@ -5,6 +5,7 @@ import ctypes
 import fcntl
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -211,9 +212,14 @@ Serve = Callable[..., ServerProcess]  # what the fixture `serve` gives: called l
 
 
 def free_port() -> int:
-    """A port that nobody listened on a moment ago."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
+    """A port that nobody listened on a moment ago, and that the system gives to nobody by itself:
+    it is below those that Linux chooses from.
+    """
+    while True:
+        with contextlib.suppress(OSError):
+            port = random.randrange(10_000, 30_000)
+            socket.create_server(("", port)).close()
+            return port
 
 
 def listening_port(pid: int) -> int:
