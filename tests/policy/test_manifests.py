@@ -8,9 +8,7 @@ not: whoever adds one has to say here that it is meant.
 import functools
 import importlib.util
 import json
-import os
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,7 +21,7 @@ from kubernetes_validate.utils import all_versions
 import runtime
 from daytime.settings import DaytimeSettings
 from echo.settings import EchoSettings
-from kustomize import Manifest, render
+from kustomize import Manifest, need_kubectl, render
 from runtime.admin import Admin
 from runtime.settings import Settings, parse
 
@@ -81,10 +79,7 @@ stacks = pytest.mark.parametrize("combination", [*WHOLE, ALL])
 @functools.cache
 def rendered(combination: str) -> list[Manifest]:
     """All manifests of a combination."""
-    if not shutil.which("kubectl"):
-        if os.environ.get("REQUIRE_KUBECTL") == "1":
-            pytest.fail("there is no kubectl")
-        pytest.skip("there is no kubectl")
+    need_kubectl()
     return render(*COMBINATIONS[combination])
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from changed_copy import FAILED, Change, changed_copy, run_pytest
+from kustomize import need_kubectl
 
 CHECKS = ("tests/policy/test_manifests.py", "tests/policy/test_agreement.py")
 
@@ -112,6 +113,7 @@ ROWS = [
 @pytest.mark.parametrize(("test", "change"), ROWS)
 def test_a_change_in_one_place_is_seen(test: str, change: Change, tmp_path: Path) -> None:
     """Of what has to agree nothing can be changed alone."""
+    need_kubectl()
     copy = changed_copy(tmp_path, [change])
     status, output = run_pytest(copy, *CHECKS, "-k", test)
     assert status == FAILED, output  # an empty run would be 5

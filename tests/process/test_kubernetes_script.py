@@ -2,12 +2,13 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from kustomize import need_kubectl
 
 SCRIPT = Path(__file__).parent.parent.parent / "scripts/kubernetes.py"
 
@@ -15,10 +16,7 @@ SCRIPT = Path(__file__).parent.parent.parent / "scripts/kubernetes.py"
 @pytest.fixture(autouse=True)
 def _kubectl() -> None:
     """It is the real one that is asked, which only CI has to have."""
-    if not shutil.which("kubectl"):
-        if os.environ.get("REQUIRE_KUBECTL") == "1":
-            pytest.fail("there is no kubectl")
-        pytest.skip("there is no kubectl")
+    need_kubectl()
 
 
 def complaint(verb: str, **variables: str) -> str:
