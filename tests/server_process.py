@@ -144,7 +144,8 @@ class ServerProcess:
 
     def exited(self) -> list[Any]:
         """Fails once the process has ended, which no test waits for unawares."""
-        assert self.process.poll() is None, f"server ended with {self.process.returncode}"
+        if self.process.poll() is not None:
+            raise AssertionError(f"server ended with {self.wait()}: {self.stderr}")
         return []
 
     def descriptors(self) -> int:
@@ -154,6 +155,18 @@ class ServerProcess:
     def threads(self) -> int:
         """How many threads the process has."""
         return len(list(Path(f"/proc/{self.process.pid}/task").iterdir()))
+
+    def baseline(self) -> int:
+        """The descriptors that are open once no caller's thread is left."""
+        wait_until(lambda: self.threads() == THREADS_AT_REST, "the end of the callers' threads")
+        return self.descriptors()
+
+    def returns_to(self, baseline: int) -> None:
+        """Wait until nothing of a caller is left, neither descriptor nor thread."""
+        wait_until(
+            lambda: (self.descriptors(), self.threads()) == (baseline, THREADS_AT_REST),
+            "the baseline",
+        )
 
     def accepted(self) -> list[socket.socket]:
         """Duplicates of the sockets on which the process has callers (pidfd_getfd(2))."""

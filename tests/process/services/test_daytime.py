@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from server_process import THREADS_AT_REST, Serve, receive_all, wait_until
+from server_process import Serve, receive_all
 
 LINE = re.compile(
     rb"(Mon|Tue|Wed|Thu|Fri|Sat|Sun) "
@@ -133,13 +133,9 @@ def test_descriptors_and_threads_return_to_their_baseline(serve: Serve, model: s
     with server.connect() as caller:
         assert LINE.fullmatch(receive_all(caller))
     server.connections(1)
-    wait_until(lambda: server.threads() == THREADS_AT_REST, "the first thread's end")
-    before = server.descriptors()
+    baseline = server.baseline()
     for _ in range(50):
         with server.connect() as caller:
             assert LINE.fullmatch(receive_all(caller))
     server.connections(51)
-    wait_until(
-        lambda: (server.descriptors(), server.threads()) == (before, THREADS_AT_REST),
-        "the baseline",
-    )
+    server.returns_to(baseline)

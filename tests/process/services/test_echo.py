@@ -7,7 +7,6 @@ import threading
 import pytest
 
 from server_process import (
-    THREADS_AT_REST,
     Serve,
     receive_all,
     receive_exactly,
@@ -163,14 +162,10 @@ def test_descriptors_and_threads_return_to_their_baseline(serve: Serve, model: s
         caller.sendall(b"x")
         assert caller.recv(1) == b"x"
     server.connections(1)
-    wait_until(lambda: server.threads() == THREADS_AT_REST, "the first thread's end")
-    before = server.descriptors()
+    baseline = server.baseline()
     for _ in range(50):
         with server.connect() as caller:
             caller.sendall(b"x")
             assert caller.recv(1) == b"x"
     server.connections(51)
-    wait_until(
-        lambda: (server.descriptors(), server.threads()) == (before, THREADS_AT_REST),
-        "the baseline",
-    )
+    server.returns_to(baseline)

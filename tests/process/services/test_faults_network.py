@@ -4,7 +4,7 @@ import json
 
 from process.clients import tool
 from relay import Relay
-from server_process import THREADS_AT_REST, Serve, wait_until
+from server_process import Serve
 
 
 def probe(service: str, relay: Relay, *flags: str) -> dict[str, object]:
@@ -35,10 +35,9 @@ def test_a_cut_ends_one_connection(serve: Serve, model: str) -> None:
     with Relay(server.port) as relay:
         assert probe("echo", relay)["outcome"] == "OK"
         server.connections(1)  # so that all that a server opens for itself is open
-    descriptors = server.descriptors()
+    baseline = server.baseline()
     with Relay(server.port, cut_after=50_000) as relay:
         assert probe("echo", relay, "--size", "1000000")["outcome"] == "RESET"
         assert server.connections(2)[1]["ended"] == "reset"
         assert probe("echo", relay, "--size", "1000")["outcome"] == "OK"
-    wait_until(lambda: server.descriptors() == descriptors, "the descriptors of the start")
-    wait_until(lambda: server.threads() == THREADS_AT_REST, "the threads of the start")
+    server.returns_to(baseline)

@@ -12,12 +12,10 @@ from pathlib import Path
 import pytest
 
 from server_process import (
-    THREADS_AT_REST,
     Serve,
     ServerProcess,
     receive_all,
     receive_exactly,
-    wait_until,
 )
 
 FAULTY = str(Path(__file__).parent / "faulty.py")
@@ -138,18 +136,14 @@ def test_who_resets_in_mid_answer_leaves_nothing(serve: Serve, model: str) -> No
         caller.sendall(b"x")
         assert caller.recv(1) == b"x"
     server.connections(1)
-    wait_until(lambda: server.threads() == THREADS_AT_REST, "the first thread's end")
-    before = server.descriptors()
+    baseline = server.baseline()
     for _ in range(500):
         caller = server.connect()
         caller.sendall(MORE)
         assert caller.recv(1) == MORE[:1]
         reset(caller)
     assert {line["ended"] for line in server.connections(501)[1:]} == {"reset"}
-    wait_until(
-        lambda: (server.descriptors(), server.threads()) == (before, THREADS_AT_REST),
-        "the baseline",
-    )
+    server.returns_to(baseline)
     assert server.stop() == 0
     assert {line["level"] for line in server.lines} == {"info"}
     assert server.stderr == ""
