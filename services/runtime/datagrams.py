@@ -7,7 +7,6 @@ import errno
 import select
 import socket
 import struct
-import time
 from socket import (
     AF_INET,
     AF_INET6,
@@ -18,6 +17,7 @@ from socket import (
     IPV6_V6ONLY,
     SOCK_DGRAM,
 )
+from time import monotonic
 from typing import Any
 
 from runtime.guard import Buckets, source_refusal
@@ -35,6 +35,9 @@ NO_IPV6 = {errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL}
 # A datagram of IPv4 has at most 65,507 bytes of data, one of IPv6 20 more.
 MAX_DATAGRAM_BYTES = 65_535
 PACKET_INFO_BYTES = socket.CMSG_SPACE(20)  # struct in6_pktinfo; in_pktinfo is smaller
+
+# Addresses of ours that are remembered; a link-local one counts once for each interface.
+MOST_ADDRESSES = 256
 
 # Datagrams answered in one turn, so that a flood leaves turns to TCP callers.
 BATCH = 16
@@ -111,22 +114,29 @@ class Datagrams:
         self._buckets = Buckets(rate)
         self._tally = tally
         self._port = sockets[0].getsockname()[1]
+        self._buffer = memoryview(bytearray(MAX_DATAGRAM_BYTES))  # holds nothing between datagrams
+        self._reply_infos: dict[bytes, tuple[int, int, bytes]] = {}
 
     def turn(self, descriptor: int, most: int = BATCH) -> None:
         """Answer datagrams that wait at a socket; never waits, never raises OSError."""
-        asked = self.sockets[descriptor]
+        asked, buffer, tally, now = self.sockets[descriptor], self._buffer, self._tally, monotonic()
         for _ in range(most):
             try:
-                data, control, _, peer = asked.recvmsg(MAX_DATAGRAM_BYTES, PACKET_INFO_BYTES)
+                size, control, _, peer = asked.recvmsg_into([buffer], PACKET_INFO_BYTES)
             except BlockingIOError:
                 return
             except OSError:  # an ICMP message about an earlier answer, which is nobody's concern
                 continue
-            self._tally.datagrams_received += 1
-            self._tally.datagram_bytes_received += len(data)
-            reason = self._answer(asked, data, control, peer)
+            tally.datagrams_received += 1
+            tally.datagram_bytes_received += size
+            host, port = peer[:2]
+            reason = (
+                source_refusal(host, port, self._port)
+                or self._buckets.refusal(host, now)
+                or self._answer(asked, buffer[:size], control, peer)
+            )
             if reason:
-                self._tally.drops[reason] += 1
+                tally.drops[reason] += 1
 
     def serve(self, stop: Stop) -> None:
         """Give turns until the stop is requested: the thread beside a blocking model."""
@@ -143,17 +153,13 @@ class Datagrams:
             each.close()
         self.sockets = {}
 
-    def _answer(self, asked: socket.socket, data: bytes, control: Any, peer: Any) -> str | None:
+    def _answer(
+        self, asked: socket.socket, data: memoryview, control: Any, peer: Any
+    ) -> str | None:
         """Answer a datagram, or say why not."""
-        host, port = peer[:2]
-        reason = source_refusal(host, port, self._port)
-        reason = reason or self._buckets.refusal(host, time.monotonic())
-        if reason:
-            return reason
         try:
-            ((level, _, info),) = control
             answer = self._service.answer(data)
-            asked.sendmsg([answer], [reply_info(level, info)], 0, peer)
+            asked.sendmsg([answer], [self._reply_info(control)], 0, peer)
         except NotUnicast:
             return "not_unicast"
         except OSError:
@@ -161,3 +167,14 @@ class Datagrams:
         self._tally.datagrams_sent += 1
         self._tally.datagram_bytes_sent += len(answer)
         return None
+
+    def _reply_info(self, control: Any) -> tuple[int, int, bytes]:
+        """The control message of the answer; made once for each address that is asked."""
+        ((level, _, info),) = control
+        found = self._reply_infos.get(info)
+        if found is None:
+            found = reply_info(level, info)
+            if len(self._reply_infos) == MOST_ADDRESSES:
+                self._reply_infos.clear()
+            self._reply_infos[info] = found
+        return found

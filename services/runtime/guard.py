@@ -5,6 +5,8 @@ answer each other for ever after a single forged one (CERT CA-1996-01, CVE-2024-
 echo and daytime), and a reply to a forged sender is an attack on that sender.
 """
 
+from functools import lru_cache
+
 # Ports that no honest client sends from: inetd's rule, and the ports of these two services.
 FIRST_HONEST_PORT = 1024
 SERVICE_PORTS = {1200, 1201}
@@ -21,15 +23,19 @@ class Buckets:
 
     def __init__(self, rate: int) -> None:
         self._rate = rate
-        self._total = (float(rate * TOTAL_FACTOR), 0.0)
+        self._most = rate * TOTAL_FACTOR
+        self._total = (float(self._most), 0.0)  # tokens, and when they were counted
         self._sources: dict[str, tuple[float, float]] = {}  # tokens and when; latest at the end
 
     def refusal(self, source: str, now: float) -> str | None:
         """Take a token; the reason why there was none, or None."""
-        if not self._rate:
+        rate = self._rate
+        if not rate:
             return None
-        tokens, when = self._sources.pop(source, (self._rate, now))
-        tokens = min(self._rate, tokens + (now - when) * self._rate)
+        tokens, when = self._sources.pop(source, (rate, now))
+        tokens += (now - when) * rate
+        if tokens > rate:
+            tokens = rate
         if tokens < 1:
             self._sources[source] = tokens, now
             return "rate"
@@ -40,21 +46,28 @@ class Buckets:
 
     def _total_refusal(self, now: float) -> str | None:
         tokens, when = self._total
-        most = self._rate * TOTAL_FACTOR
-        tokens = min(most, tokens + (now - when) * most)
-        self._total = (tokens - 1 if tokens >= 1 else tokens), now
-        return None if tokens >= 1 else "total_rate"
+        most = self._most
+        tokens += (now - when) * most
+        if tokens > most:
+            tokens = most
+        if tokens < 1:
+            self._total = tokens, now
+            return "total_rate"
+        self._total = tokens - 1, now
+        return None
 
 
 def source_refusal(host: str, port: int, own_port: int) -> str | None:
     """Why nobody is answered who claims to be there, or None."""
     if port < FIRST_HONEST_PORT or port in SERVICE_PORTS or port == own_port:
         return "source_port"
-    if host.startswith(("0.", "ff")) or host == "::" or _is_class_d_or_above(host):
-        return "source_address"
-    return None
+    return "source_address" if _is_nobody(host) else None
 
 
-def _is_class_d_or_above(host: str) -> bool:
-    """Multicast, the limited broadcast, and between them what was never assigned (RFC 6890)."""
-    return "." in host and int(host.partition(".")[0]) >= 224
+@lru_cache(MAX_SOURCES)
+def _is_nobody(host: str) -> bool:
+    """Unspecified, multicast, the limited broadcast, or what was never assigned (RFC 6890)."""
+    if ":" in host:
+        return host == "::" or host.startswith("ff")
+    first = int(host.partition(".")[0])
+    return first == 0 or first >= 224
