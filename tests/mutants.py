@@ -44,7 +44,7 @@ MUTANTS: dict[str, dict[str, str]] = {
         """,
         "test_a_silent_caller_holds_up_nobody": r"""
             services/runtime/threaded.py | if connection:\n                callers.start(connection) | if connection:\n                callers._run(connection)
-            services/echo/service.py | def begin(self, now: float) -> None: | def begin(self, now: float) -> None:\n        self.turn(now)
+            services/runtime/conversation.py | self.deadline = idle_at | self.deadline = idle_at\n        self.turn(idle_at)
             + services/runtime/connection.py | setblocking(False) | setblocking(True)
         """,
         "test_a_caller_who_does_not_read_holds_up_nobody": r"""
@@ -80,7 +80,7 @@ MUTANTS: dict[str, dict[str, str]] = {
         "test_a_caller_who_takes_nothing_is_reset": r"""
             services/runtime/connection.py | if ending is Ending.STALLED: | if False:
             services/runtime/blocking.py | while taken < (taken := self.taken()): | while True:
-            services/echo/service.py | if self._taken == before: | if False:
+            services/echo/exchange.py | if self._taken == before: | if False:
         """,
         "test_a_caller_who_reads_slowly_is_not_stalled": r"""
             services/runtime/connection.py | return int(_BYTES_ACKED.unpack(info)[0]) | return 0
@@ -95,17 +95,39 @@ MUTANTS: dict[str, dict[str, str]] = {
         # Some of each chunk is kept: all of it would be a gigabyte.
         "test_a_long_stream_needs_no_more_memory": r"""
             services/echo/service.py | connection.send_all(buffer[:size]) | connection.send_all(buffer[:size])\n            sys.argv.append("x" * (size // 16))
-            services/echo/service.py | self.sent += sent\n        self.deadline | sys.argv.append("x" * (size // 16))\n        self.sent += sent\n        self.deadline
+            services/echo/exchange.py | if sent < size:\n            self._keep(pipe | globals().setdefault("all", []).append("x" * (size // 16))\n        if sent < size:\n            self._keep(pipe
+        """,
+    },
+    "tests/process/services/test_exchange.py": {
+        "test_every_byte_survives_each_change_of_the_way": r"""
+            services/echo/exchange.py | self._pipe = None\n            return self.turn(idle_at) | return Ending.DONE
+            services/echo/exchange.py | self._keep(pipe.take_back()) | self._keep(pipe.take_back()[:-1])
+        """,
+        "test_a_spliced_caller_who_does_not_read_holds_up_nobody": r"""
+            services/echo/exchange.py | sent = 0  # the caller takes | raise  # the caller takes
+        """,
+        "test_a_reset_leaves_nothing_in_the_pipe": r"""
+            services/echo/exchange.py | sent = 0  # the caller takes | raise  # the caller takes
+        """,
+        "test_where_splice_is_refused_bytes_are_copied": r"""
+            services/echo/exchange.py | REFUSALS = {EPERM, EACCES | REFUSALS = {EACCES
+            services/echo/exchange.py | self.pipe = None\n            self._say_refused | self._say_refused
+        """,
+        "test_without_a_large_pipe_a_small_one_does": r"""
+            services/echo/pipe.py | suppress(PermissionError) | suppress()
+        """,
+        "test_thousands_of_idle_callers_are_served": r"""
+            services/runtime/evented.py | self._now < conversation.deadline | 0 > conversation.deadline
         """,
     },
     "tests/process/services/test_echo.py": {
         "test_an_idle_caller_is_let_go": r"""
             services/runtime/blocking.py | due = min(due, time.monotonic() + self._idle_timeout) | due = min(due, math.inf)
-            services/echo/service.py | return Ending.IDLE | return None
+            services/echo/exchange.py | return Ending.IDLE | return None
         """,
         "test_a_slow_caller_is_not_idle": r"""
             services/runtime/blocking.py | time.monotonic() + self._idle_timeout | self.accepted_at + self._idle_timeout
-            services/echo/service.py | self.sent += sent\n        self.deadline = now + self._idle_timeout | self.sent += sent
+            services/echo/exchange.py | self.deadline = idle_at\n        if sent < size:\n            self._keep(BUFFER | if sent < size:\n            self._keep(BUFFER
         """,
         "test_urgent_bytes_are_bytes_of_the_stream": r"""
             services/runtime/listening.py | "SO_OOBINLINE", 1 | "SO_OOBINLINE", 0
@@ -161,9 +183,9 @@ MUTANTS: dict[str, dict[str, str]] = {
     },
     "tests/process/services/test_faults_udp.py": {
         "test_a_flood_gets_no_more_than_the_bucket": r"""
-            services/runtime/guard.py | if tokens < 1: | if False:
+            services/runtime/guard.py | if tokens < 1:\n            self._sources | if False:\n            self._sources
             services/runtime/guard.py | return self._total_refusal(now) | return None
-            services/runtime/datagrams.py | self._tally.drops[reason] += 1 | pass
+            services/runtime/datagrams.py | tally.drops[reason] += 1 | pass
         """,
         "test_a_full_send_buffer_drops_the_answer": r"""
             services/runtime/datagrams.py | return "not_sent" | raise
@@ -235,7 +257,7 @@ MUTANTS: dict[str, dict[str, str]] = {
     "tests/process/services/test_faults_network.py": {
         "test_bytes_stay_exact_in_pieces": r"""
             services/echo/service.py | connection.send_all(buffer[:size]) | connection.send_all(buffer)
-            services/echo/service.py | self.socket.send(self._buffer[:size]) | self.socket.send(self._buffer)
+            services/echo/exchange.py | self.socket.send(BUFFER[:size]) | self.socket.send(BUFFER)
         """,
         "test_the_line_stays_whole_in_pieces": r"""
             services/daytime/protocol.py | .encode("ascii") + b | .encode("ascii") or b
@@ -392,9 +414,9 @@ MUTANTS: dict[str, dict[str, str]] = {
         """,
         # Who does not read is read all the same.
         "test_callers_who_never_read_fit_into_the_memory": r"""
-            services/echo/service.py | if self._unsent:\n            self._send_rest(now)\n            return None | if False:\n            return None
-            + services/echo/service.py | memoryview(bytes(self._buffer[sent:size])) | memoryview(bytes(self._unsent) + bytes(self._buffer[sent:size]))
-            + services/echo/service.py | self.wait_for(WRITABLE) | pass
+            services/echo/exchange.py | if self._unsent:\n            self._send_rest(idle_at)\n            return None | if False:\n            return None
+            + services/echo/exchange.py | memoryview(bytes(rest)) | memoryview(bytes(self._unsent) + bytes(rest))
+            + services/echo/exchange.py | self._shared.watch(self.socket, WRITABLE) | pass
         """,
         # Before any code of ours runs it is the init that protects; compose has one, too.
         "test_a_stop_in_the_first_moment": r"""

@@ -1,5 +1,7 @@
 """Daytime (RFC 867): send the time on accept, throw input away, close."""
 
+import time
+from collections.abc import Callable
 from datetime import datetime
 from socket import SHUT_WR, socket
 
@@ -8,6 +10,7 @@ from daytime.settings import DaytimeSettings
 from runtime.blocking import BlockingConnection
 from runtime.connection import LINGER_S, Accepted, Ending
 from runtime.conversation import Conversation, Watch
+from runtime.logs import Log
 
 # Longer than any line of ours, so that the check need not trust who answers.
 MAX_LINE_BYTES = 256
@@ -25,21 +28,28 @@ class Daytime:
         self._timezone = settings.timezone
         self._form = FORMS[settings.format]
         self._identity = settings.identity
+        self._last = (0, b"")  # Unix time in seconds, and the line of that second
 
     def line(self) -> bytes:
-        """The time now, and who tells it."""
-        return daytime_line(self._form(datetime.now(self._timezone)), self._identity)
+        """The time now, and who tells it; made once a second."""
+        second, line = self._last
+        now = int(time.time())
+        if now != second:
+            when = datetime.fromtimestamp(now, self._timezone)
+            line = daytime_line(self._form(when), self._identity)
+            self._last = (now, line)
+        return line
 
     def handle(self, connection: BlockingConnection) -> None:
         """Serve one caller, blocking."""
         connection.send_all(self.line())
         connection.close_in_stages()
 
-    def conversation(self, accepted: Accepted, watch: Watch) -> Conversation:
-        """Serve one caller of the evented model."""
-        return Answer(accepted, watch, self.line())
+    def conversations(self, watch: Watch, log: Log) -> Callable[[Accepted], Conversation]:
+        """Serve the callers of an evented loop."""
+        return lambda accepted: Answer(accepted, self.line())
 
-    def answer(self, datagram: bytes) -> bytes:
+    def answer(self, datagram: memoryview) -> bytes:
         """Any datagram is answered with the time, whatever is in it."""
         return self.line()
 
@@ -63,17 +73,17 @@ class Answer(Conversation):
     lingering = True
     _discarded = memoryview(bytearray(64 * 1024))
 
-    def __init__(self, accepted: Accepted, watch: Watch, line: bytes) -> None:
-        super().__init__(accepted, watch)
+    def __init__(self, accepted: Accepted, line: bytes) -> None:
+        super().__init__(accepted)
         self._line = line
 
-    def begin(self, now: float) -> None:
+    def begin(self, idle_at: float) -> None:
         """Send the line and close our side."""
-        self.deadline = now + LINGER_S
+        self.deadline = idle_at
         self.sent = self.socket.send(self._line)
         self.socket.shutdown(SHUT_WR)
 
-    def turn(self, now: float) -> Ending | None:
+    def turn(self, idle_at: float) -> Ending | None:
         """Throw input away, until there is no more to come."""
         size = self.socket.recv_into(self._discarded)
         self.received += size

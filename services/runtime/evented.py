@@ -1,9 +1,11 @@
 """One loop for all callers: `epoll` says who can go on, and nobody is ever waited for.
 
 Level-triggered: what a turn leaves undone is reported again, so a turn is one receive and one
-send, and no caller can keep the loop from the others.
+send, and no caller can keep the loop from the others. The time is read once for all the turns
+that one wait gives.
 """
 
+import math
 import select
 import time
 
@@ -12,8 +14,11 @@ from runtime.conversation import READABLE, Conversation
 from runtime.listening import EXHAUSTED, accept, accept_queued
 from runtime.service import Server, Service
 
-# How often deadlines are looked at, which is a visit to every caller: not with each turn.
+# How often every caller's deadline is looked at.
 SWEEP_S = 0.25
+
+# Deadlines looked at between two waits, so that a sweep over thousands holds up nobody.
+SWEEP_BATCH = 512
 
 # Callers accepted in one turn, so that a burst of them does not hold up those being served.
 ACCEPT_BATCH = 64
@@ -32,10 +37,12 @@ class Loop:
         self._server = server
         self._epoll = epoll
         self._conversations: dict[int, Conversation] = server.tally.open
+        self._conversation = server.service.conversations(epoll.modify, server.log)
         self._accepting = False
         self._draining = False
         self._now = time.monotonic()
-        self._next_sweep = self._now
+        self._next_sweep = math.inf
+        self._unswept: list[Conversation] = []  # left of the sweep under way
 
     def run(self) -> None:
         """Give turns until the stop is requested and all callers have ended."""
@@ -44,29 +51,30 @@ class Loop:
             for descriptor in self._server.datagrams.sockets:
                 self._epoll.register(descriptor, READABLE)
         self._resume_accepting()
+        working_since = self._server.heartbeat.cell
         while self._conversations or not self._draining:
             events = self._epoll.poll(self._timeout())
-            with self._server.heartbeat:
-                self._now = time.monotonic()
-                self._give_turns(events)
-                if self._now >= self._next_sweep:
-                    self._sweep()
+            self._now = working_since[0] = time.monotonic()
+            self._give_turns(events)
+            self._sweep_if_due()
+            working_since[0] = math.inf
 
     def _give_turns(self, events: list[tuple[int, int]]) -> None:
-        conversations, now = self._conversations, self._now
+        find = self._conversations.get
+        idle_at = self._now + self._server.service.idle_timeout
         for descriptor, _ in events:
-            conversation = conversations.get(descriptor)
-            if conversation:
-                try:
-                    ending = conversation.turn(now)
-                except BlockingIOError:
-                    continue
-                except (OSError, MemoryError) as error:
-                    ending = Ending.of(error)
-                if ending:
-                    self._end(conversation, ending)
-            else:
+            conversation = find(descriptor)
+            if conversation is None:
                 self._other_turn(descriptor)
+                continue
+            try:
+                ending = conversation.turn(idle_at)
+            except BlockingIOError:
+                continue
+            except (OSError, MemoryError) as error:
+                ending = Ending.of(error)
+            if ending:
+                self._end(conversation, ending)
 
     def _other_turn(self, descriptor: int) -> None:
         """Do what a descriptor is ready for that is no caller's; it may have been one's."""
@@ -76,12 +84,6 @@ class Loop:
             self._server.datagrams.turn(descriptor)
         elif descriptor == self._server.stop.fileno():
             self._drain()
-
-    def _timeout(self) -> float | None:
-        """Seconds until the next sweep; None when nothing can be late."""
-        if not self._conversations and self._accepting:
-            return None
-        return max(0.0, self._next_sweep - time.monotonic())
 
     def _accept_waiting(self) -> None:
         """Take callers off the queue; stop accepting where there is no room or no means."""
@@ -106,11 +108,11 @@ class Loop:
             self._begin(accepted)
 
     def _begin(self, accepted: Accepted) -> None:
-        conversation = self._server.service.conversation(accepted, self._epoll.modify)
+        conversation = self._conversation(accepted)
         self._server.tally.opened(conversation)
         try:
             self._epoll.register(conversation.socket, READABLE)
-            conversation.begin(self._now)
+            conversation.begin(self._now + self._server.service.idle_timeout)
         except OSError as error:
             self._end(conversation, Ending.of(error))
 
@@ -119,18 +121,41 @@ class Loop:
         if not self._accepting:
             self._resume_accepting()
 
+    def _timeout(self) -> float | None:
+        """Seconds until the next part of a sweep; None when there is nothing to look at."""
+        if self._next_sweep == math.inf:
+            return None
+        return max(0.0, self._next_sweep - self._now)
+
+    def _sweep_if_due(self) -> None:
+        """Sweep in time; and once after all that happens, also where it left nobody behind."""
+        if self._now >= self._next_sweep:
+            self._sweep()
+        elif self._next_sweep == math.inf:
+            self._next_sweep = self._now + SWEEP_S
+
     def _sweep(self) -> None:
-        """End who is late, and try again to accept after a pause for lack of means."""
-        self._next_sweep = self._now + SWEEP_S
-        drained = self._now >= self._server.stop.deadline
-        for conversation in list(self._conversations.values()):
-            ending = Ending.DRAINED if drained else None
-            if not drained and self._now >= conversation.deadline:
-                ending = conversation.late(self._now)
-            if ending:
-                self._end(conversation, ending)
+        """End who is late, some at a time, and try again to accept after a pause for no means."""
+        if not self._unswept:
+            self._unswept = list(self._conversations.values())
+        self._end_who_is_late(self._unswept[-SWEEP_BATCH:])
+        del self._unswept[-SWEEP_BATCH:]
+        if self._unswept:
+            return
         if not self._accepting:
             self._resume_accepting()
+        at_rest = not self._conversations and (self._accepting or self._draining)
+        self._next_sweep = math.inf if at_rest else self._now + SWEEP_S
+
+    def _end_who_is_late(self, conversations: list[Conversation]) -> None:
+        drained = self._now >= self._server.stop.deadline
+        for conversation in conversations:
+            if self._now < conversation.deadline and not drained:
+                continue
+            if conversation.socket.fileno() >= 0:  # not ended since the sweep began
+                ending = Ending.DRAINED if drained else conversation.late(self._now)
+                if ending:
+                    self._end(conversation, ending)
 
     def _drain(self) -> None:
         """Accept whoever waits and close the listener; the loop ends with the last caller."""

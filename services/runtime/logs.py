@@ -97,6 +97,8 @@ class Log:
 
     def ended(self, connection: Connection, ending: Ending) -> None:
         """The line of a finished connection."""
+        if self._level > LEVELS.index("info"):
+            return  # before anything is made up that nobody reads
         # A balancer's port check comes and goes without a byte, every second for ever.
         is_check = connection.received == connection.sent == 0 and ending in _BY_CALLER
         self.write(

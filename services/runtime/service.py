@@ -6,6 +6,7 @@ from errno import errorcode
 from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from socket import socket
 
     from runtime.blocking import BlockingConnection
@@ -32,11 +33,11 @@ class BlockingService(Protocol):
 class Service(BlockingService, Protocol):
     """The same protocol told for the evented model and for datagrams, too."""
 
-    def conversation(self, accepted: Accepted, watch: Watch) -> Conversation:
-        """Serve one caller in turns that never wait."""
+    def conversations(self, watch: Watch, log: Log) -> Callable[[Accepted], Conversation]:
+        """What serves each caller of one evented loop, in turns that never wait."""
 
-    def answer(self, datagram: bytes) -> bytes:
-        """The datagram that answers this one."""
+    def answer(self, datagram: memoryview) -> memoryview | bytes:
+        """The datagram that answers this one, which is gone after the next."""
 
     def check(self, connected: socket) -> bool:
         """One round trip over a connected socket with a timeout: was the answer right?"""

@@ -3,29 +3,39 @@
 import sys
 import time
 
-from echo.service import Echo, Exchange
+from echo.exchange import Exchange, Exchanges
+from echo.service import Echo
 from echo.settings import EchoSettings
 from runtime.connection import Accepted, Ending
-from runtime.conversation import Conversation, Watch
+from runtime.conversation import Watch
 from runtime.lifecycle import Stop
+from runtime.logs import Log
 from runtime.server import run
 
 
 class StallingExchange(Exchange):
     """An exchange that never comes back from its first turn."""
 
-    def turn(self, now: float) -> Ending | None:
+    def turn(self, idle_at: float) -> Ending | None:
         """Stall."""
         time.sleep(60)
         return None
 
 
+class StallingExchanges(Exchanges):
+    """What makes such exchanges."""
+
+    def __call__(self, accepted: Accepted) -> Exchange:
+        """An exchange that stalls."""
+        return StallingExchange(accepted, self)
+
+
 class StallingEcho(Echo):
     """An echo service with such exchanges."""
 
-    def conversation(self, accepted: Accepted, watch: Watch) -> Conversation:
-        """An exchange that stalls."""
-        return StallingExchange(accepted, watch, self.idle_timeout, self.stall_timeout)
+    def conversations(self, watch: Watch, log: Log) -> Exchanges:
+        """Exchanges that stall."""
+        return StallingExchanges(self.stall_timeout, watch, log)
 
 
 sys.exit(run("echo", EchoSettings, StallingEcho, Stop.on_signals()))
