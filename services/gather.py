@@ -16,8 +16,9 @@ from importlib.util import cache_from_source
 from pathlib import Path
 from shutil import copy2
 
-# What the standard library imports only when it comes to need it.
+# What is imported only when it comes to be needed, by the standard library but for the first.
 LATE = (
+    "difflib",  # a setting that is not known
     *("encodings.ascii", "encodings.latin_1", "encodings.unicode_escape"),  # codecs, by name
     "encodings.idna",  # a host name given as str to a socket
     "importlib.resources",  # a time zone that is not known

@@ -1,15 +1,24 @@
 """Echo (RFC 862): send back whatever comes, until the caller has closed its side."""
 
+from __future__ import annotations
+
 import os
 import sys
-from socket import SHUT_WR, socket
+from socket import SHUT_WR
+from typing import TYPE_CHECKING
 
-from echo.exchange import Exchanges
-from echo.settings import EchoSettings
-from runtime.blocking import BlockingConnection
-from runtime.conversation import Watch
 from runtime.listening import address_text
-from runtime.logs import Log, Sink
+from runtime.logs import Sink
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from socket import socket
+
+    from echo.settings import EchoSettings
+    from runtime.blocking import BlockingConnection
+    from runtime.connection import Accepted
+    from runtime.conversation import Conversation, Watch
+    from runtime.logs import Log
 
 BUFFER_BYTES = 64 * 1024
 
@@ -35,8 +44,10 @@ class Echo:
                 self._print(self._printed, connection, bytes(buffer[:size]))
             connection.send_all(buffer[:size])
 
-    def conversations(self, watch: Watch, log: Log) -> Exchanges:
+    def conversations(self, watch: Watch, log: Log) -> Callable[[Accepted], Conversation]:
         """Serve the callers of an evented loop."""
+        from echo.exchange import Exchanges  # which only Linux can run
+
         return Exchanges(self.stall_timeout, watch, log)
 
     def answer(self, datagram: memoryview) -> memoryview:

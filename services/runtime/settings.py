@@ -9,7 +9,7 @@ pod beside a Service called echo.
 """
 
 import argparse
-import difflib
+import os
 import select
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -130,6 +130,7 @@ def _parser(rows: Mapping[str, Setting], prog: str, version: str) -> argparse.Ar
     parser = _Parser(
         prog=prog,
         allow_abbrev=False,
+        formatter_class=_Formatter,
         description=f"Each flag is also a variable: --log-level is {PREFIX}LOG_LEVEL. "
         "Exit status: 0 after an orderly stop, 1 cannot start (or stopped twice), 2 bad settings.",
     )
@@ -146,6 +147,17 @@ def _parser(rows: Mapping[str, Setting], prog: str, version: str) -> argparse.Ar
     return parser
 
 
+class _Formatter(argparse.HelpFormatter):
+    """Each option that is added makes one, and asks shutil for the terminal's width: a dear import.
+
+    Who sets COLUMNS gets that width, as with argparse's own.
+    """
+
+    def __init__(self, prog: str) -> None:
+        columns = os.environ.get("COLUMNS", "")
+        super().__init__(prog, width=(int(columns) if columns.isdecimal() else 80) - 2)
+
+
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Raise what is wrong, instead of printing it below a usage text."""
@@ -156,6 +168,8 @@ def _refuse_unknown_variables(rows: Mapping[str, Setting], environ: Mapping[str,
     known = [_variable(name) for name in rows]
     for name in environ:
         if name.startswith(PREFIX) and name not in known:
+            import difflib  # for this error only, and dear
+
             nearest = difflib.get_close_matches(name, known, n=1, cutoff=0)[0]
             raise BadSetting(
                 f"{_escaped(name)}: unknown setting; the nearest known one is {nearest}"
