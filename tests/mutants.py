@@ -163,11 +163,11 @@ MUTANTS: dict[str, dict[str, str]] = {
     },
     "tests/process/services/test_udp.py": {
         "test_refused_source_ports_hear_nothing": r"""
-            services/runtime/guard.py | if port < FIRST_HONEST_PORT or port in | if port in
-            services/runtime/guard.py | or port in SERVICE_PORTS or | or
+            services/runtime/guard.py | {*range(FIRST_HONEST_PORT), *SERVICE | {*SERVICE
+            services/runtime/guard.py | , *SERVICE_PORTS, own_port | , own_port
         """,
         "test_the_bound_port_hears_nothing": r"""
-            services/runtime/guard.py | SERVICE_PORTS or port == own_port | SERVICE_PORTS
+            services/runtime/guard.py | SERVICE_PORTS, own_port} | SERVICE_PORTS}
         """,
         "test_two_services_do_not_talk_for_ever": r"""
             services/runtime/guard.py | SERVICE_PORTS = {1200, 1201} | SERVICE_PORTS = {1201}
@@ -183,17 +183,17 @@ MUTANTS: dict[str, dict[str, str]] = {
     },
     "tests/process/services/test_faults_udp.py": {
         "test_a_flood_gets_no_more_than_the_bucket": r"""
-            services/runtime/guard.py | if tokens < 1:\n            self._sources | if False:\n            self._sources
-            services/runtime/guard.py | return self._total_refusal(now) | return None
-            services/runtime/datagrams.py | tally.drops[reason] += 1 | pass
+            services/runtime/guard.py | if full_at > empty_at:\n            self._full_at | if False:\n            self._full_at
+            services/runtime/guard.py | if full_at > empty_at:\n            return "total_rate" | if False:\n            return "total_rate"
+            services/runtime/datagrams.py | self._tally.drops[reason] += 1 | pass
         """,
         "test_a_full_send_buffer_drops_the_answer": r"""
-            services/runtime/datagrams.py | return "not_sent" | raise
+            services/runtime/datagrams.py | reason = "not_sent" | raise
         """,
     },
     "tests/unit/services/test_guard.py": {
         "test_the_table_is_bounded": r"""
-            services/runtime/guard.py | if len(self._sources) > MAX_SOURCES: | if False:
+            services/runtime/guard.py | if len(self._full_at) == MAX_SOURCES: | if False:
         """,
     },
     "tests/process/services/test_lifecycle.py": {

@@ -18,9 +18,8 @@ from socket import (
     SOCK_DGRAM,
 )
 from time import monotonic
-from typing import Any
 
-from runtime.guard import Buckets, source_refusal
+from runtime.guard import Guard
 from runtime.lifecycle import Stop
 from runtime.listening import sockaddr
 from runtime.service import Service
@@ -44,6 +43,9 @@ BATCH = 16
 
 # The receive buffer holds 212,992 bytes unless somebody changed net.core.rmem_default.
 MOST_QUEUED = 1000
+
+
+ReplyInfo = list[tuple[int, int, bytes]]
 
 
 class NotUnicast(Exception):
@@ -111,32 +113,38 @@ class Datagrams:
     def __init__(self, sockets: list[socket.socket], service: Service, rate: int, tally: Tally):
         self.sockets = {each.fileno(): each for each in sockets}
         self._service = service
-        self._buckets = Buckets(rate)
+        self._guard = Guard(rate, own_port=sockets[0].getsockname()[1])
         self._tally = tally
-        self._port = sockets[0].getsockname()[1]
         self._buffer = memoryview(bytearray(MAX_DATAGRAM_BYTES))  # holds nothing between datagrams
-        self._reply_infos: dict[bytes, tuple[int, int, bytes]] = {}
+        self._reply_infos: dict[bytes, ReplyInfo] = {}  # by the packet info of the question
 
     def turn(self, descriptor: int, most: int = BATCH) -> None:
         """Answer datagrams that wait at a socket; never waits, never raises OSError."""
-        asked, buffer, tally, now = self.sockets[descriptor], self._buffer, self._tally, monotonic()
+        asked, buffer, now = self.sockets[descriptor], self._buffer, monotonic()
+        received = received_bytes = sent = sent_bytes = 0
         for _ in range(most):
             try:
                 size, control, _, peer = asked.recvmsg_into([buffer], PACKET_INFO_BYTES)
             except BlockingIOError:
-                return
+                break
             except OSError:  # an ICMP message about an earlier answer, which is nobody's concern
                 continue
-            tally.datagrams_received += 1
-            tally.datagram_bytes_received += size
-            host, port = peer[:2]
-            reason = (
-                source_refusal(host, port, self._port)
-                or self._buckets.refusal(host, now)
-                or self._answer(asked, buffer[:size], control, peer)
-            )
-            if reason:
-                tally.drops[reason] += 1
+            received += 1
+            received_bytes += size
+            reason = self._guard.refusal(peer[0], peer[1], now)
+            if not reason:
+                answer = self._service.answer(buffer[:size])
+                try:
+                    asked.sendmsg([answer], self._reply_info(control), 0, peer)
+                    sent += 1
+                    sent_bytes += len(answer)
+                    continue
+                except NotUnicast:
+                    reason = "not_unicast"
+                except OSError:
+                    reason = "not_sent"
+            self._tally.drops[reason] += 1
+        self._tally.moved_datagrams(received, received_bytes, sent, sent_bytes)
 
     def serve(self, stop: Stop) -> None:
         """Give turns until the stop is requested: the thread beside a blocking model."""
@@ -153,27 +161,12 @@ class Datagrams:
             each.close()
         self.sockets = {}
 
-    def _answer(
-        self, asked: socket.socket, data: memoryview, control: Any, peer: Any
-    ) -> str | None:
-        """Answer a datagram, or say why not."""
-        try:
-            answer = self._service.answer(data)
-            asked.sendmsg([answer], [self._reply_info(control)], 0, peer)
-        except NotUnicast:
-            return "not_unicast"
-        except OSError:
-            return "not_sent"
-        self._tally.datagrams_sent += 1
-        self._tally.datagram_bytes_sent += len(answer)
-        return None
-
-    def _reply_info(self, control: Any) -> tuple[int, int, bytes]:
-        """The control message of the answer; made once for each address that is asked."""
-        ((level, _, info),) = control
+    def _reply_info(self, control: list[tuple[int, int, bytes]]) -> ReplyInfo:
+        """The control messages of the answer, made once for each address that is asked."""
+        info = control[0][2]
         found = self._reply_infos.get(info)
-        if found is None:
-            found = reply_info(level, info)
+        if not found:
+            found = [reply_info(control[0][0], info)]
             if len(self._reply_infos) == MOST_ADDRESSES:
                 self._reply_infos.clear()
             self._reply_infos[info] = found

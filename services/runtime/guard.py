@@ -5,8 +5,6 @@ answer each other for ever after a single forged one (CERT CA-1996-01, CVE-2024-
 echo and daytime), and a reply to a forged sender is an attack on that sender.
 """
 
-from functools import lru_cache
-
 # Ports that no honest client sends from: inetd's rule, and the ports of these two services.
 FIRST_HONEST_PORT = 1024
 SERVICE_PORTS = {1200, 1201}
@@ -17,54 +15,54 @@ TOTAL_FACTOR = 10
 # Sources that have a bucket of their own; the one that was quiet longest gives way to a new one.
 MAX_SOURCES = 4096
 
+# A bucket holds as many tokens as it gets in this time.
+BURST_S = 1.0
 
-class Buckets:
-    """Token buckets: `rate` datagrams a second, and as many at once, from each source."""
+# Far less than the time of a token, and more than what adding them up loses.
+ROUNDING_S = 1e-9
 
-    def __init__(self, rate: int) -> None:
-        self._rate = rate
-        self._most = rate * TOTAL_FACTOR
-        self._total = (float(self._most), 0.0)  # tokens, and when they were counted
-        self._sources: dict[str, tuple[float, float]] = {}  # tokens and when; latest at the end
 
-    def refusal(self, source: str, now: float) -> str | None:
-        """Take a token; the reason why there was none, or None."""
-        rate = self._rate
-        if not rate:
-            return None
-        tokens, when = self._sources.pop(source, (rate, now))
-        tokens += (now - when) * rate
-        if tokens > rate:
-            tokens = rate
-        if tokens < 1:
-            self._sources[source] = tokens, now
+class Guard:
+    """Why a datagram is not answered: for its source, or for its number.
+
+    The latter are token buckets: `rate` datagrams a second from each source, and as many at once.
+    Of a bucket the time is kept at which it will be full (GCRA, ITU-T I.371): each token taken puts
+    that off, and it is empty when that is as far away as its burst.
+    """
+
+    def __init__(self, rate: int, own_port: int) -> None:
+        self._ports = {*range(FIRST_HONEST_PORT), *SERVICE_PORTS, own_port}
+        self._token_s = 1 / rate if rate else 0.0
+        self._total_token_s = self._token_s / TOTAL_FACTOR
+        self._full_at: dict[str, float] = {}  # by source; the last to be heard of at the end
+        self._total_full_at = 0.0
+
+    def refusal(self, host: str, port: int, now: float) -> str | None:
+        """Take a token, monotonic seconds; the reason why there is no answer, or None."""
+        if port in self._ports:
+            return "source_port"
+        full_at = self._full_at.pop(host, None)
+        if full_at is None:
+            if _is_nobody(host):
+                return "source_address"
+            if len(self._full_at) == MAX_SOURCES:
+                del self._full_at[next(iter(self._full_at))]
+        if full_at is None or full_at < now:
+            full_at = now
+        empty_at = now + BURST_S + ROUNDING_S
+        full_at += self._token_s
+        if full_at > empty_at:
+            self._full_at[host] = full_at - self._token_s
             return "rate"
-        self._sources[source] = tokens - 1, now
-        if len(self._sources) > MAX_SOURCES:
-            del self._sources[next(iter(self._sources))]
-        return self._total_refusal(now)
-
-    def _total_refusal(self, now: float) -> str | None:
-        tokens, when = self._total
-        most = self._most
-        tokens += (now - when) * most
-        if tokens > most:
-            tokens = most
-        if tokens < 1:
-            self._total = tokens, now
+        self._full_at[host] = full_at
+        full_at = self._total_full_at
+        full_at = (full_at if full_at > now else now) + self._total_token_s
+        if full_at > empty_at:
             return "total_rate"
-        self._total = tokens - 1, now
+        self._total_full_at = full_at
         return None
 
 
-def source_refusal(host: str, port: int, own_port: int) -> str | None:
-    """Why nobody is answered who claims to be there, or None."""
-    if port < FIRST_HONEST_PORT or port in SERVICE_PORTS or port == own_port:
-        return "source_port"
-    return "source_address" if _is_nobody(host) else None
-
-
-@lru_cache(MAX_SOURCES)
 def _is_nobody(host: str) -> bool:
     """Unspecified, multicast, the limited broadcast, or what was never assigned (RFC 6890)."""
     if ":" in host:

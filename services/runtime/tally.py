@@ -47,6 +47,13 @@ class Tally:
             self._received += connection.received
             self._sent += connection.sent
 
+    def moved_datagrams(self, received: int, in_bytes: int, sent: int, out_bytes: int) -> None:
+        """Count the datagrams of a turn."""
+        self.datagrams_received += received
+        self.datagram_bytes_received += in_bytes
+        self.datagrams_sent += sent
+        self.datagram_bytes_sent += out_bytes
+
     def stream_bytes(self) -> tuple[int, int]:
         """Bytes received and sent over all connections, ended and open."""
         with self.lock:
