@@ -380,18 +380,18 @@ MUTANTS: dict[str, dict[str, str]] = {
         """,
         "test_interrupt_in_lookup": r"""
             clients/probes/commands.py | headinfo import main\n\n        return main()\n    except KeyboardInterrupt: | headinfo import main\n\n        return main()\n    except ZeroDivisionError:
-            clients/probes/probe.py | interrupted = True | interrupted = False
+            clients/probes/series.py | interrupted = True | interrupted = False
         """,
         "test_interrupt_in_connect": r"""
             clients/probes/commands.py | headinfo import main\n\n        return main()\n    except KeyboardInterrupt: | headinfo import main\n\n        return main()\n    except ZeroDivisionError:
-            clients/probes/probe.py | interrupted = True | interrupted = False
+            clients/probes/series.py | interrupted = True | interrupted = False
         """,
         "test_interrupt_in_answer": r"""
             clients/probes/commands.py | headinfo import main\n\n        return main()\n    except KeyboardInterrupt: | headinfo import main\n\n        return main()\n    except ZeroDivisionError:
-            clients/probes/probe.py | interrupted = True | interrupted = False
+            clients/probes/series.py | interrupted = True | interrupted = False
         """,
         "test_interrupt_over_udp": r"""
-            clients/probes/probe.py | interrupted = True | interrupted = False
+            clients/probes/series.py | interrupted = True | interrupted = False
         """,
         "test_closed_stdout": r"""
             clients/probes/terminal.py | except BrokenPipeError:\n        _discard(sys.stdout) | except BrokenPipeError:

@@ -28,6 +28,10 @@ class Outcome(Enum):
         self.meaning = meaning
 
 
+# Those of `probe`: HTTP is for `headinfo` alone.
+PROBE_OUTCOMES = tuple(each for each in Outcome if each is not Outcome.HTTP09)
+
+
 class Failure(Exception):
     """An exchange that cannot end OK: the outcome, and the reason in words for a human."""
 

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from probes.probe import paced
+from probes.series import paced
 
 
 def test_pace(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,109 @@
+"""probe daytime and probe echo: one try or several, a line each, and a summary."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from probes.attempt import add_protocols, attempt
+from probes.commands import EXIT_INTERRUPTED
+from probes.options import seconds, whole_number
+from probes.outcome import PROBE_OUTCOMES, outcome_table
+from probes.result import Result
+from probes.summary import Summary
+from probes.terminal import show, show_json
+
+MAX_COUNT = 1_000_000
+DEFAULT_INTERVAL_S = 1.0
+
+EPILOG = f"""\
+outcomes and exit codes:
+{outcome_table(PROBE_OUTCOMES)}
+
+Every try is one line on stdout that begins with its outcome. Several tries end with a line that
+begins with SUMMARY, and exit with 0 when all were OK, else with the code of the first that was
+not. Ctrl-C ends them early, still shows the summary, and exits with 130.
+
+With --udp every try is one datagram from a new socket to the first address of the name. None is
+sent twice: when it or its answer is lost, the try is TIMEOUT.
+
+Where daytime's line names the server that wrote it, several tries are counted by that name. Where
+it tells its distance from UTC, the skew says how many seconds it is ahead of our clock.
+
+examples:
+  probe daytime localhost:1200
+  probe daytime 127.0.0.1:1200 --udp --timeout 1
+  probe echo localhost:1201 --size 1048576 --count 10 --interval 0.2 --json
+"""
+
+
+def add_commands(commands: Any) -> None:
+    """Add `daytime` and `echo`."""
+    for parser in add_protocols(commands, run, EPILOG):
+        parser.add_argument(
+            "--count",
+            metavar="N",
+            type=whole_number(1, MAX_COUNT),
+            default=1,
+            help="how many tries (default: 1)",
+        )
+        parser.add_argument(
+            "--interval",
+            metavar="S",
+            type=seconds,
+            default=DEFAULT_INTERVAL_S,
+            help="seconds from the start of a try to that of the next (default: %(default)g)",
+        )
+        parser.add_argument("--json", action="store_true", help="one JSON object per line")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Make all tries and show each as it ends; returns the exit code."""
+    summary = Summary(options.target, options.transport)
+    interrupted = False
+    try:
+        for number in paced(options.count, options.interval):
+            result = attempt(options)
+            summary.add(result)
+            show_try(options, number, result)
+    except KeyboardInterrupt:
+        interrupted = True
+    exit_code = EXIT_INTERRUPTED if interrupted else summary.outcome.exit_code
+    if options.count > 1:
+        show_summary(options, summary, exit_code)
+    return exit_code
+
+
+def paced(count: int, interval_s: float) -> Iterator[int]:
+    """Yield 1 to `count`, `interval_s` apart from start to start; after a late one at once."""
+    for number in range(1, count + 1):
+        due = time.monotonic() + interval_s
+        yield number
+        if number < count:
+            time.sleep(max(0.0, due - time.monotonic()))
+
+
+def show_try(options: argparse.Namespace, number: int, result: Result) -> None:
+    """Show one result as text or JSON."""
+    if options.json:
+        kind = {"protocol": options.protocol, "try": number}
+        show_json("try", {**kind, **facts(options, result)})
+    else:
+        show(result.line())
+
+
+def facts(options: argparse.Namespace, found: Result | Summary) -> dict[str, object]:
+    """What JSON says of one try or of all; only daytime tells who answered, and at what time."""
+    return found.facts() | (found.daytime_facts() if options.protocol == "daytime" else {})
+
+
+def show_summary(options: argparse.Namespace, summary: Summary, exit_code: int) -> None:
+    """Show the summary as text or JSON."""
+    if options.json:
+        kind = {"protocol": options.protocol, "exit": exit_code}
+        show_json("summary", {**kind, **facts(options, summary)})
+    else:
+        interrupted = "; interrupted" if exit_code == EXIT_INTERRUPTED else ""
+        show(f"{summary.line()}{interrupted}")
