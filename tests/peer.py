@@ -113,6 +113,11 @@ def wait_for(event: threading.Event) -> Step:
     return step
 
 
+def pause(seconds: float) -> Step:
+    """Do nothing for a while, which is what the test is about."""
+    return lambda _: time.sleep(seconds)
+
+
 def finish_sending() -> Step:
     """Half-close: the caller sees EOF, and may still send."""
     return lambda caller: caller.shutdown(socket.SHUT_WR)

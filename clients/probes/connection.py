@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from probes.address import Target
 from probes.deadline import Deadline
 from probes.network import (
+    RECEIVE_BYTES,
     Address,
     ConnectedSocket,
     connected_socket,
@@ -21,7 +22,19 @@ from probes.result import Phase, Trace
 
 
 class Connection(ConnectedSocket):
-    """A connected TCP socket."""
+    """A connected TCP socket. The first byte that it receives is noted in `trace`."""
+
+    def __init__(self, connected: socket.socket, deadline: Deadline, trace: Trace) -> None:
+        super().__init__(connected, deadline)
+        self._trace = trace
+        trace.enter(Phase.FIRST_BYTE)
+
+    def receive(self, max_bytes: int = RECEIVE_BYTES) -> bytes:
+        """The next bytes, none at their end."""
+        data = super().receive(max_bytes)
+        if data:
+            self._trace.enter(Phase.ANSWER)
+        return data
 
     def send_all(self, data: bytes) -> None:
         """Send all of `data`, for requests too short to fill any buffer."""
@@ -50,12 +63,10 @@ class Connection(ConnectedSocket):
 
 
 def open_connection(target: Target, family: int, deadline: Deadline, trace: Trace) -> Connection:
-    """Look `target` up and connect to it, noting both phases in `trace`; raises Failure."""
+    """Look `target` up and connect to it, noting each phase in `trace`; raises Failure."""
     addresses = lookup(target, family, socket.SOCK_STREAM, deadline)
     trace.enter(Phase.CONNECT)
-    connection = connect(addresses, deadline, trace)
-    trace.enter(Phase.ANSWER)
-    return connection
+    return connect(addresses, deadline, trace)
 
 
 def connect(addresses: Sequence[Address], deadline: Deadline, trace: Trace) -> Connection:
@@ -69,7 +80,7 @@ def connect(addresses: Sequence[Address], deadline: Deadline, trace: Trace) -> C
         shares = len(addresses) - position
         try:
             connected = connected_socket(address, socket.SOCK_STREAM, deadline, shares)
-            return Connection(connected, deadline)
+            return Connection(connected, deadline, trace)
         except Failure as failure:
             failures[address] = failure
     # The best-ranked address is the one the user meant; its failure is the one to report.

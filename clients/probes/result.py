@@ -26,12 +26,20 @@ class Transport(StrEnum):
 class Phase(StrEnum):
     """The steps of a try, in order; a failure belongs to the one it happened in.
 
-    UDP has no connect: nothing crosses the network before the datagram that asks for the answer.
+    FIRST_BYTE ends with the first byte of the answer, ANSWER with the last. UDP has neither CONNECT
+    nor FIRST_BYTE: nothing crosses the network before the datagram that asks, and the one that
+    answers comes whole.
     """
 
     LOOKUP = "lookup"
     CONNECT = "connect"
+    FIRST_BYTE = "first_byte"
     ANSWER = "answer"
+
+    @property
+    def words(self) -> str:
+        """What text calls it."""
+        return self.value.replace("_", " ")
 
 
 @dataclass(frozen=True)
@@ -77,8 +85,8 @@ class Result:
 
     def _timing(self) -> str:
         if self.outcome is not Outcome.OK:
-            return f"in {self.phase} after {format_ms(self.elapsed)} ms"
-        phases = ", ".join(f"{name} {format_ms(took)}" for name, took in self.seconds.items())
+            return f"in {self.phase.words} after {format_ms(self.elapsed)} ms"
+        phases = ", ".join(f"{p.words} {format_ms(took)}" for p, took in self.seconds.items())
         return f"in {format_ms(self.elapsed)} ms ({phases})"
 
     def facts(self) -> dict[str, object]:
@@ -91,9 +99,7 @@ class Result:
             "address": self.address,
             "phase": self.phase.value,
             "elapsed_ms": to_ms(self.elapsed),
-            "lookup_ms": to_ms(self.seconds.get(Phase.LOOKUP)),
-            "connect_ms": to_ms(self.seconds.get(Phase.CONNECT)),
-            "answer_ms": to_ms(self.seconds.get(Phase.ANSWER)),
+            **{f"{phase}_ms": to_ms(self.seconds.get(phase)) for phase in Phase},
             "detail": self.detail,
         }
 
@@ -118,8 +124,9 @@ class Trace:
         self.address: str | None = None
 
     def enter(self, phase: Phase) -> None:
-        """End the current phase and begin the next one."""
-        self._began[phase] = self._clock()
+        """End the current phase and begin the next one, unless it has begun already."""
+        if phase not in self._began:
+            self._began[phase] = self._clock()
 
     def result(self, target: Target, outcome: Outcome, detail: str) -> Result:
         """End the try here."""

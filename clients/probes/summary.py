@@ -30,8 +30,8 @@ def spread(values: Iterable[float]) -> dict[str, float]:
 class Summary:
     """Counts finished tries and keeps their times.
 
-    A connect time counts whenever the connection was made, an answer time only when the answer
-    was OK, so that failures that come fast do not look like a fast service.
+    The times of look-up and connect count whenever the try went on, those of the answer only when
+    it was OK, so that failures that come fast do not look like a fast service.
     """
 
     def __init__(self, target: Target, transport: Transport) -> None:
@@ -39,8 +39,7 @@ class Summary:
         self._target = target
         self._transport = transport
         self._counts: Counter[Outcome] = Counter()
-        self._connect: list[float] = []
-        self._answer: list[float] = []
+        self._times: dict[Phase, list[float]] = {phase: [] for phase in Phase}
         self._identities: Counter[str] = Counter()
         self._other_identities = 0
 
@@ -49,10 +48,9 @@ class Summary:
         self._counts[result.outcome] += 1
         if self.outcome is Outcome.OK:
             self.outcome = result.outcome
-        if result.phase is Phase.ANSWER and Phase.CONNECT in result.seconds:
-            self._connect.append(result.seconds[Phase.CONNECT])
-        if result.outcome is Outcome.OK:
-            self._answer.append(result.seconds[Phase.ANSWER])
+        for phase, took in result.seconds.items():
+            if _counts(phase, result):
+                self._times[phase].append(took)
         if result.identity is not None:
             self._count(result.identity)
 
@@ -64,7 +62,7 @@ class Summary:
             f"{self._counts.total()} sent, {self._counts[Outcome.OK]} ok,"
             f" {failed.total()} failed{f' ({words})' if words else ''}"
         )
-        times = [_line("connect", self._connect), _line("answer", self._answer)]
+        times = [_line(phase.words, took) for phase, took in self._times.items()]
         parts = filter(None, [*times, self._identity_line()])
         return "; ".join([f"SUMMARY {self._transport.to(self._target)} {counts}", *parts])
 
@@ -76,8 +74,7 @@ class Summary:
             "sent": self._counts.total(),
             "ok": self._counts[Outcome.OK],
             "failed": self._failed(),
-            "connect_ms": _facts(self._connect),
-            "answer_ms": _facts(self._answer),
+            **{f"{phase}_ms": _facts(took) for phase, took in self._times.items()},
         }
 
     def daytime_facts(self) -> dict[str, object]:
@@ -99,6 +96,12 @@ class Summary:
     def _failed(self) -> Counter[str]:
         counts = self._counts.items()
         return Counter({each.name: n for each, n in counts if each is not Outcome.OK})
+
+
+def _counts(phase: Phase, result: Result) -> bool:
+    if phase in (Phase.LOOKUP, Phase.CONNECT):
+        return result.phase is not phase
+    return result.outcome is Outcome.OK
 
 
 def _line(name: str, seconds: Sequence[float]) -> str:

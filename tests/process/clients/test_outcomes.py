@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import signal
 import subprocess
@@ -11,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from peer import Peer, echo, refusing, send
+from peer import Peer, Step, echo, expect, pause, refusing, send
 from process.clients.tool import (
     ENVIRONMENT,
     LAUNCHER,
@@ -25,6 +26,9 @@ from process.clients.tool import (
 
 COMMANDS = [("headinfo",), ("probe", "daytime"), ("probe", "echo")]
 TOOLS = pytest.mark.parametrize("tool", COMMANDS, ids=" ".join)
+
+PAUSE_S = 0.4
+ANSWERED = ["connect", "first byte", "answer"]
 
 LINE = b"Sun Aug 29 17:25:19 EST 2010\r\n"
 
@@ -77,8 +81,8 @@ def test_summary_after_several_tries() -> None:
     assert done.code == 52
     summary = done.out.splitlines()[-1]
     counts = "4 sent, 2 ok, 2 failed (CLOSED 1, WRONG 1)"
-    assert summary.startswith(f"SUMMARY {peer.address} {counts}; connect ms min ")
-    assert "; answer ms min " in summary
+    assert summary.startswith(f"SUMMARY {peer.address} {counts}; lookup ms min ")
+    assert re.findall("; ([a-z ]+) ms min ", summary) == ["lookup", *ANSWERED]
 
 
 def test_json_of_several_tries() -> None:
@@ -92,7 +96,36 @@ def test_json_of_several_tries() -> None:
     assert {line["schema"] for line in lines} == {1}
     summary = lines[-1]
     assert (summary["sent"], summary["ok"], summary["failed"], summary["exit"]) == (3, 3, {}, 0)
-    assert list(summary["answer_ms"]) == list(summary["connect_ms"]) == ["min", "p50", "p95", "max"]
+    for phase in ("lookup_ms", "connect_ms", "first_byte_ms", "answer_ms"):
+        assert list(summary[phase]) == ["min", "p50", "p95", "max"]
+
+
+@pytest.mark.parametrize(
+    ("tool", "script"),
+    [
+        (("probe", "daytime"), [pause(PAUSE_S), send(LINE[:9]), pause(PAUSE_S), send(LINE[9:])]),
+        (("probe", "echo"), [pause(PAUSE_S), echo(), pause(PAUSE_S)]),
+        (
+            ("headinfo",),
+            [
+                *[expect(b"HEAD / HTTP/1.0\r\n\r\n"), pause(PAUSE_S), send(b"HTTP/1.0 200")],
+                *[pause(PAUSE_S), send(b" OK\r\n\r\n")],
+            ],
+        ),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_phases(tool: tuple[str, ...], script: list[Step]) -> None:
+    """A peer that thinks before its first byte shows there, one that dawdles later in the answer.
+
+    The phases together are all of the time.
+    """
+    with Peer(*script) as peer:
+        found = facts(run(*tool, peer.address, "--json"))
+    times = [found[f"{phase}_ms"] for phase in ("lookup", "connect", "first_byte", "answer")]
+    # A busy machine may see the beginning of a pause late, but not by half of it.
+    assert min(times[2:]) >= PAUSE_S * 1000 / 2
+    assert sum(times) == pytest.approx(found["elapsed_ms"], abs=0.01)
 
 
 def test_closed_output() -> None:

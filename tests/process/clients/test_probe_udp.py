@@ -144,5 +144,7 @@ def test_lost_datagrams_are_counted() -> None:
     options = ("--count", "3", "--interval", "0.01", "--timeout", "0.2")
     done = probe("daytime", lambda _: next(replies), *options)
     assert done.words == ["OK", "TIMEOUT", "OK", "SUMMARY"]
-    assert " over UDP 3 sent, 2 ok, 1 failed (TIMEOUT 1); answer ms " in done.out
+    assert " over UDP 3 sent, 2 ok, 1 failed (TIMEOUT 1); lookup ms " in done.out
+    assert "connect ms" not in done.out
+    assert "; answer ms " in done.out
     assert done.code == 28

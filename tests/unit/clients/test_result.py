@@ -10,12 +10,13 @@ from probes.outcome import Outcome
 from probes.result import Phase, Result, Trace, Transport
 
 TARGET = Target("echo", 1201)
+OVER_TCP = (Phase.CONNECT, Phase.FIRST_BYTE, Phase.ANSWER)
 ENDED = 1283102725.5  # 17:25:25.5 in UTC, on the day of most examples
 
 
 def traced(*phases: Phase, transport: Transport = Transport.TCP) -> Trace:
-    """A trace whose phases take 1 s, 2 s and 4 s."""
-    times = iter([0.0, 1.0, 3.0, 7.0] if len(phases) == 2 else [0.0, 1.0, 3.0])
+    """A trace whose phases take 1 s, 2 s, 4 s and 8 s."""
+    times = iter([0.0, 1.0, 3.0, 7.0, 15.0])
     trace = Trace(transport, clock=lambda: next(times), wall_clock=lambda: ENDED)
     for phase in phases:
         trace.enter(phase)
@@ -25,10 +26,10 @@ def traced(*phases: Phase, transport: Transport = Transport.TCP) -> Trace:
 
 def test_ok() -> None:
     """A result names target, address, the time in all and by phase, and the answer."""
-    result = traced(Phase.CONNECT, Phase.ANSWER).result(TARGET, Outcome.OK, "fine")
+    result = traced(*OVER_TCP).result(TARGET, Outcome.OK, "fine")
     assert result.line() == (
-        "OK echo:1201 at 10.0.0.1:1201 in 7000.0 ms"
-        " (lookup 1000.0, connect 2000.0, answer 4000.0): fine"
+        "OK echo:1201 at 10.0.0.1:1201 in 15000.0 ms"
+        " (lookup 1000.0, connect 2000.0, first byte 4000.0, answer 8000.0): fine"
     )
     assert result.facts() == {
         "outcome": "OK",
@@ -37,22 +38,24 @@ def test_ok() -> None:
         "transport": "tcp",
         "address": "10.0.0.1:1201",
         "phase": "answer",
-        "elapsed_ms": 7000.0,
+        "elapsed_ms": 15000.0,
         "lookup_ms": 1000.0,
         "connect_ms": 2000.0,
-        "answer_ms": 4000.0,
+        "first_byte_ms": 4000.0,
+        "answer_ms": 8000.0,
         "detail": "fine",
     }
 
 
 def test_udp() -> None:
-    """A result over UDP says so, and has no connect."""
+    """A result over UDP says so, and has neither connect nor a first byte before the others."""
     result = traced(Phase.ANSWER, transport=Transport.UDP).result(TARGET, Outcome.OK, "fine")
     assert result.line() == (
         "OK echo:1201 over UDP at 10.0.0.1:1201 in 3000.0 ms (lookup 1000.0, answer 2000.0): fine"
     )
     facts = result.facts()
-    assert (facts["transport"], facts["connect_ms"], facts["answer_ms"]) == ("udp", None, 2000.0)
+    assert (facts["transport"], facts["answer_ms"]) == ("udp", 2000.0)
+    assert (facts["connect_ms"], facts["first_byte_ms"]) == (None, None)
 
 
 def test_failure() -> None:
@@ -60,6 +63,20 @@ def test_failure() -> None:
     result = traced(Phase.CONNECT).result(TARGET, Outcome.REFUSED, "no")
     assert result.line() == "REFUSED echo:1201 at 10.0.0.1:1201 in connect after 3000.0 ms: no"
     assert (result.phase, result.facts()["answer_ms"]) == (Phase.CONNECT, None)
+
+
+def test_failure_before_the_first_byte() -> None:
+    """A peer that accepts and says nothing failed before its first byte, not in its answer."""
+    result = traced(Phase.CONNECT, Phase.FIRST_BYTE).result(TARGET, Outcome.TIMEOUT, "no")
+    assert " at 10.0.0.1:1201 in first byte after 7000.0 ms: no" in result.line()
+    assert result.facts()["phase"] == "first_byte"
+
+
+def test_a_phase_begins_once() -> None:
+    """Only the first of many pieces of an answer is its first byte."""
+    trace = traced(*OVER_TCP)
+    trace.enter(Phase.ANSWER)
+    assert trace.result(TARGET, Outcome.OK, "fine").seconds[Phase.ANSWER] == 8
 
 
 def test_failure_without_an_address() -> None:
@@ -74,10 +91,10 @@ def test_failure_without_an_address() -> None:
 @pytest.mark.parametrize(
     ("line", "identity", "skew_s", "shown"),
     [
-        # Asked 6 s before the end: at 19.5, so any second from 19 to 25 may have been the answer's.
+        # Asked 14 s before the end: at 11.5, so any second from 11 to 25 may be the answer's.
         ("Sun Aug 29 17:25:19 UTC 2010", None, 0, " (skew 0 s)"),
         ("Sun Aug 29 17:25:25 UTC 2010 web-1", "web-1", 0, " (skew 0 s)"),
-        ("Sun Aug 29 17:25:18 UTC 2010", None, -1, " (skew -1 s)"),
+        ("Sun Aug 29 17:25:10 UTC 2010", None, -1, " (skew -1 s)"),
         ("2010-08-29T18:25:26+00:00 web-1", "web-1", 3601, " (skew 3601 s)"),
         ("Sunday, August 29, 2010 17:25:19-EST web-1", "web-1", None, ""),
         ("a quarter past five", None, None, ""),
@@ -87,7 +104,7 @@ def test_what_daytime_tells(
     line: str, identity: str | None, skew_s: int | None, shown: str
 ) -> None:
     """D5, D6: identity and skew are told where the line tells them, and the outcome is the same."""
-    result = interpret(traced(Phase.CONNECT, Phase.ANSWER).result(TARGET, Outcome.OK, line))
+    result = interpret(traced(*OVER_TCP).result(TARGET, Outcome.OK, line))
     assert result.daytime_facts() == {"identity": identity, "skew_s": skew_s}
     assert (result.outcome, result.detail) == (Outcome.OK, line)
     assert result.line().endswith(f": {line}{shown}")
@@ -95,7 +112,7 @@ def test_what_daytime_tells(
 
 def test_time_of_asking() -> None:
     """D6: the look-up is over before the server is asked, over UDP too."""
-    over_tcp = traced(Phase.CONNECT, Phase.ANSWER).result(TARGET, Outcome.OK, "fine")
+    over_tcp = traced(*OVER_TCP).result(TARGET, Outcome.OK, "fine")
     over_udp = traced(Phase.ANSWER, transport=Transport.UDP).result(TARGET, Outcome.OK, "fine")
-    assert (over_tcp.asked, over_tcp.ended) == (ENDED - 6, ENDED)
+    assert (over_tcp.asked, over_tcp.ended) == (ENDED - 14, ENDED)
     assert over_udp.asked == ENDED - 2

@@ -55,40 +55,48 @@ def test_spread_is_ordered(values: list[float]) -> None:
 def test_summary() -> None:
     """Tries are counted by word, and the first that was not OK decides."""
     summary = Summary(TARGET, Transport.TCP)
-    summary.add(result(Outcome.OK, 1, 0.002, 0.003))
-    summary.add(result(Outcome.RESET, 1, 0.004, 9))
-    summary.add(result(Outcome.RESET, 1, 0.006, 9))
-    summary.add(result(Outcome.TIMEOUT, 1, 9))
+    summary.add(result(Outcome.OK, 0.001, 0.002, 0.003, 0.004))
+    summary.add(result(Outcome.RESET, 0.001, 0.004, 9))
+    summary.add(result(Outcome.RESET, 0.001, 0.006, 9, 9))
+    summary.add(result(Outcome.TIMEOUT, 0.001, 9))
+    summary.add(result(Outcome.DNS, 9))
     assert summary.outcome is Outcome.RESET
     assert summary.line() == (
-        "SUMMARY echo:1201 4 sent, 1 ok, 3 failed (RESET 2, TIMEOUT 1)"
+        "SUMMARY echo:1201 5 sent, 1 ok, 4 failed (RESET 2, TIMEOUT 1, DNS 1)"
+        "; lookup ms min 1.0 p50 1.0 p95 1.0 max 1.0"
         "; connect ms min 2.0 p50 4.0 p95 6.0 max 6.0"
-        "; answer ms min 3.0 p50 3.0 p95 3.0 max 3.0"
+        "; first byte ms min 3.0 p50 3.0 p95 3.0 max 3.0"
+        "; answer ms min 4.0 p50 4.0 p95 4.0 max 4.0"
     )
     assert summary.facts() == {
         "target": "echo:1201",
         "transport": "tcp",
-        "sent": 4,
+        "sent": 5,
         "ok": 1,
-        "failed": {"RESET": 2, "TIMEOUT": 1},
+        "failed": {"RESET": 2, "TIMEOUT": 1, "DNS": 1},
+        "lookup_ms": {"min": 1.0, "p50": 1.0, "p95": 1.0, "max": 1.0},
         "connect_ms": {"min": 2.0, "p50": 4.0, "p95": 6.0, "max": 6.0},
-        "answer_ms": {"min": 3.0, "p50": 3.0, "p95": 3.0, "max": 3.0},
+        "first_byte_ms": {"min": 3.0, "p50": 3.0, "p95": 3.0, "max": 3.0},
+        "answer_ms": {"min": 4.0, "p50": 4.0, "p95": 4.0, "max": 4.0},
     }
 
 
 def test_summary_over_udp() -> None:
-    """The summary of tries over UDP says so, and has no connect times."""
+    """The summary of tries over UDP says so, and has no times of what UDP has not."""
     summary = Summary(TARGET, Transport.UDP)
     over_udp = replace(
-        result(Outcome.OK), transport=Transport.UDP, seconds={Phase.LOOKUP: 1, Phase.ANSWER: 0.003}
+        result(Outcome.OK),
+        transport=Transport.UDP,
+        seconds={Phase.LOOKUP: 0.001, Phase.ANSWER: 0.003},
     )
     summary.add(over_udp)
     assert summary.line() == (
         "SUMMARY echo:1201 over UDP 1 sent, 1 ok, 0 failed"
+        "; lookup ms min 1.0 p50 1.0 p95 1.0 max 1.0"
         "; answer ms min 3.0 p50 3.0 p95 3.0 max 3.0"
     )
     facts = summary.facts()
-    assert (facts["transport"], facts["connect_ms"]) == ("udp", None)
+    assert (facts["transport"], facts["connect_ms"], facts["first_byte_ms"]) == ("udp", None, None)
 
 
 def test_empty_summary() -> None:
@@ -102,7 +110,7 @@ def test_empty_summary() -> None:
 
 def named(identity: str | None) -> Result:
     """A try that was answered by a server of that name."""
-    return replace(result(Outcome.OK, 1, 0.002, 0.003), identity=identity)
+    return replace(result(Outcome.OK, 1, 0.002, 0.003, 0.004), identity=identity)
 
 
 def test_identities() -> None:
