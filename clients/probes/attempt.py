@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
@@ -12,7 +13,7 @@ from probes.association import Association, open_association
 from probes.connection import Connection, open_connection
 from probes.deadline import Deadline
 from probes.options import Parser, add_common_options, whole_number
-from probes.outcome import Failure, Outcome
+from probes.outcome import PROBE_OUTCOMES, Failure, Outcome
 from probes.result import Result, Trace, Transport
 
 DEFAULT_SIZE_BYTES = 512
@@ -43,7 +44,7 @@ def add_protocols(
             name, help=about, description=description, epilog=epilog
         )
         parser.set_defaults(run=run, protocol=name, transport=Transport.TCP)
-        add_common_options(parser)
+        add_common_options(parser, PROBE_OUTCOMES)
         parser.add_argument(
             "--udp", dest="transport", action="store_const", const=Transport.UDP, help=about_udp
         )
@@ -73,10 +74,11 @@ def _check_size(parser: Parser, options: argparse.Namespace) -> None:
         parser.error(f"argument --size: {error} over {options.transport.name}")
 
 
-def attempt(options: argparse.Namespace) -> Result:
+def attempt(options: argparse.Namespace, at_most_s: float = math.inf) -> Result:
     """Make one try, on a socket and a deadline of its own."""
-    trace = Trace(options.transport)
-    way = (options.target, options.family, Deadline(options.timeout), trace)
+    trace = Trace(options.transport, options.expect)
+    deadline = Deadline(min(options.timeout, at_most_s))
+    way = (options.target, options.family, deadline, trace)
     try:
         if options.transport is Transport.UDP:
             with open_association(*way) as association:

@@ -6,6 +6,7 @@ import argparse
 import re
 import sys
 from collections.abc import Sequence
+from functools import partial
 
 from probes.connection import open_connection
 from probes.deadline import Deadline
@@ -14,6 +15,7 @@ from probes.options import Parser, add_common_options
 from probes.outcome import Failure, Outcome, outcome_table
 from probes.result import Result, Trace
 from probes.terminal import complain, escape_lines, exit_status, quote, show_json
+from probes.waiting import add_wait, until_met
 
 # What RFC 9112 section 3 wants every server to take in a request line.
 MAX_OPTION_CHARS = 8000
@@ -27,9 +29,13 @@ outcomes and exit codes:
 The head goes to stdout whatever its status code, and so do the bytes of a reply without a status
 line. Failures and warnings are single lines on stderr. Ctrl-C exits with 130.
 
+With --expect the outcomes that it names are OK, and any other is WRONG; a line on stderr says which
+it was. With --wait only the last try is shown.
+
 examples:
   headinfo www.example.org:80 --host-header www.example.org
   headinfo '[::1]:8080' --path /healthz --json
+  headinfo localhost:8080 --wait 30 --expect OK,HTTP09
 """
 
 
@@ -45,7 +51,8 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
         description="Send HEAD to host:port as HTTP/1.0 and show the head of the reply.",
         epilog=EPILOG,
     )
-    add_common_options(parser)
+    add_common_options(parser, Outcome)
+    add_wait(parser)
     parser.add_argument(
         "--path", metavar="P", type=path, default="/", help="what to ask for (default: /)"
     )
@@ -75,21 +82,31 @@ def path(text: str) -> str:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Ask once and show the result; returns the exit code."""
-    request = build_request(options.path, options.host_header)
-    trace = Trace()
-    try:
-        deadline = Deadline(options.timeout)
-        with open_connection(options.target, options.family, deadline, trace) as connection:
-            reply = exchange(connection, request)
-    except Failure as failure:
-        reply = Reply(failure.outcome, failure.reason)
-    result = trace.result(options.target, reply.outcome, reply.detail)
+    """Ask until the result is as expected, and show it; returns the exit code."""
+    result, reply = until_met(partial(ask, options), is_ok, options.wait)
     if options.json:
         show_json("head", facts(result, reply))
     else:
         show_text(result, reply, raw=options.raw)
     return result.outcome.exit_code
+
+
+def ask(options: argparse.Namespace, at_most_s: float) -> tuple[Result, Reply]:
+    """Ask once, on a connection and a deadline of its own."""
+    request = build_request(options.path, options.host_header)
+    trace = Trace(expected=options.expect)
+    try:
+        deadline = Deadline(min(options.timeout, at_most_s))
+        with open_connection(options.target, options.family, deadline, trace) as connection:
+            reply = exchange(connection, request)
+    except Failure as failure:
+        reply = Reply(failure.outcome, failure.reason)
+    return trace.result(options.target, reply.outcome, reply.detail), reply
+
+
+def is_ok(asked: tuple[Result, Reply]) -> bool:
+    """Whether it came as expected."""
+    return asked[0].outcome is Outcome.OK
 
 
 def facts(result: Result, reply: Reply) -> dict[str, object]:
@@ -110,7 +127,7 @@ def facts(result: Result, reply: Reply) -> dict[str, object]:
 
 
 def show_text(result: Result, reply: Reply, *, raw: bool) -> None:
-    """Data to stdout; warnings and anything but OK to stderr."""
+    """Data to stdout; warnings, and whatever is not just OK, to stderr."""
     received = reply.head.raw if reply.head else reply.body
     if raw:
         sys.stdout.buffer.write(received)
@@ -119,5 +136,5 @@ def show_text(result: Result, reply: Reply, *, raw: bool) -> None:
         print(escape_lines(received), flush=True)
     for warning in reply.warnings:
         complain(f"warning: {warning}")
-    if result.outcome is not Outcome.OK:
+    if result.expected or result.outcome is not Outcome.OK:
         complain(result.line())

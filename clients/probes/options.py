@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NoReturn
 
 from probes import __version__
@@ -42,8 +42,8 @@ class Parser(argparse.ArgumentParser):
         self.exit(Outcome.USAGE.exit_code)
 
 
-def add_common_options(parser: Parser) -> None:
-    """The target, and how to reach it and report on it."""
+def add_common_options(parser: Parser, possible: Iterable[Outcome]) -> None:
+    """The target, how to reach it, and which of the `possible` outcomes is good."""
     parser.add_argument(
         "target", metavar="host:port", type=target, help="a name, an IPv4 or an [IPv6] address"
     )
@@ -62,6 +62,13 @@ def add_common_options(parser: Parser) -> None:
     family.add_argument(
         "-6", dest="family", action="store_const", const=socket.AF_INET6, help="IPv6 only"
     )
+    parser.add_argument(
+        "--expect",
+        metavar="WORD[,WORD]",
+        type=outcomes(possible),
+        default=(),
+        help="outcomes that make it OK; any other is WRONG",
+    )
 
 
 def target(text: str) -> Target:
@@ -70,6 +77,22 @@ def target(text: str) -> Target:
         return parse_target(text)
     except AddressError as error:
         raise argparse.ArgumentTypeError(f"{error}: {quote(text)}") from None
+
+
+def outcomes(possible: Iterable[Outcome]) -> Callable[[str], tuple[Outcome, ...]]:
+    """A parser of some of the `possible` words for outcomes, between commas."""
+    # What the command line itself comes to cannot be expected of a service.
+    words = {each.name: each for each in possible if each is not Outcome.USAGE}
+
+    def parse(text: str) -> tuple[Outcome, ...]:
+        try:
+            return tuple(dict.fromkeys(words[word] for word in text.split(",")))
+        except KeyError as unknown:
+            known = ", ".join(words)
+            message = f"must be of {known}: {quote(unknown.args[0])}"
+            raise argparse.ArgumentTypeError(message) from None
+
+    return parse
 
 
 def seconds(text: str) -> float:

@@ -13,7 +13,7 @@ class Outcome(Enum):
     """
 
     OK = (0, "as expected")
-    WRONG = (1, "answered, but not what the protocol says")
+    WRONG = (1, "answered, but not what the protocol says, or not what --expect says")
     USAGE = (2, "bad address or option")
     DNS = (6, "the name does not resolve")
     REFUSED = (7, "nobody listens there")

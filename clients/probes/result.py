@@ -46,20 +46,29 @@ class Phase(StrEnum):
 class Result:
     """One finished try. `seconds` has an entry for every phase that was entered, the last included.
 
-    `detail` is the answer after OK and the reason after anything else. It may hold what a peer
-    sent, so it must be escaped wherever it is shown. `ended` is Unix time. What else an answer of
-    daytime tells is in `identity` and `skew_s`.
+    `got` is what it came to, and `outcome` what that is worth: the same, unless outcomes were
+    `expected`. `detail` is the answer after OK and the reason after anything else. It may hold what
+    a peer sent, so it must be escaped wherever it is shown. `ended` is Unix time. What else an
+    answer of daytime tells is in `identity` and `skew_s`.
     """
 
     target: Target
     transport: Transport
     address: str | None
-    outcome: Outcome
+    got: Outcome
     seconds: Mapping[Phase, float]
     detail: str
     ended: float
+    expected: tuple[Outcome, ...] = ()
     identity: str | None = None
     skew_s: int | None = None
+
+    @property
+    def outcome(self) -> Outcome:
+        """OK when it is what was expected and WRONG when not; without expectation, what it is."""
+        if not self.expected:
+            return self.got
+        return Outcome.OK if self.got in self.expected else Outcome.WRONG
 
     @property
     def phase(self) -> Phase:
@@ -81,10 +90,17 @@ class Result:
         used = f" at {self.address}" if self.address else ""
         place = f"{self.transport.to(self.target)}{used}"
         skew = "" if self.skew_s is None else f" (skew {self.skew_s} s)"
-        return f"{self.outcome.name} {place} {self._timing()}: {self.detail}{skew}"
+        verdict = f"{self.outcome.name}{self._expectation()}"
+        return f"{verdict} {place} {self._timing()}: {self.detail}{skew}"
+
+    def _expectation(self) -> str:
+        if not self.expected:
+            return ""
+        got = "" if self.expected == (self.got,) else f" got {self.got.name}"
+        return f" expected {','.join(each.name for each in self.expected)}{got}"
 
     def _timing(self) -> str:
-        if self.outcome is not Outcome.OK:
+        if self.got is not Outcome.OK:
             return f"in {self.phase.words} after {format_ms(self.elapsed)} ms"
         phases = ", ".join(f"{p.words} {format_ms(took)}" for p, took in self.seconds.items())
         return f"in {format_ms(self.elapsed)} ms ({phases})"
@@ -94,6 +110,8 @@ class Result:
         return {
             "outcome": self.outcome.name,
             "exit": self.outcome.exit_code,
+            "expected": [each.name for each in self.expected] or None,
+            "got": self.got.name,
             "target": str(self.target),
             "transport": self.transport.value,
             "address": self.address,
@@ -114,10 +132,12 @@ class Trace:
     def __init__(
         self,
         transport: Transport = Transport.TCP,
+        expected: tuple[Outcome, ...] = (),
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
         self._transport = transport
+        self._expected = expected
         self._clock = clock
         self._wall_clock = wall_clock
         self._began = {Phase.LOOKUP: clock()}
@@ -128,13 +148,21 @@ class Trace:
         if phase not in self._began:
             self._began[phase] = self._clock()
 
-    def result(self, target: Target, outcome: Outcome, detail: str) -> Result:
+    def result(self, target: Target, got: Outcome, detail: str) -> Result:
         """End the try here."""
         times = [*self._began.values(), self._clock()]
         took = [end - start for start, end in pairwise(times)]
         seconds = dict(zip(self._began, took, strict=True))
-        ended = self._wall_clock()
-        return Result(target, self._transport, self.address, outcome, seconds, detail, ended)
+        return Result(
+            target,
+            self._transport,
+            self.address,
+            got,
+            seconds,
+            detail,
+            self._wall_clock(),
+            self._expected,
+        )
 
 
 def to_ms(seconds: float | None) -> float | None:

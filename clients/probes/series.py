@@ -5,15 +5,17 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 from probes.attempt import add_protocols, attempt
 from probes.commands import EXIT_INTERRUPTED
 from probes.options import seconds, whole_number
-from probes.outcome import PROBE_OUTCOMES, outcome_table
+from probes.outcome import PROBE_OUTCOMES, Outcome, outcome_table
 from probes.result import Result
 from probes.summary import Summary
 from probes.terminal import show, show_json
+from probes.waiting import add_wait, until_met
 
 MAX_COUNT = 1_000_000
 DEFAULT_INTERVAL_S = 1.0
@@ -26,6 +28,10 @@ Every try is one line on stdout that begins with its outcome. Several tries end 
 begins with SUMMARY, and exit with 0 when all were OK, else with the code of the first that was
 not. Ctrl-C ends them early, still shows the summary, and exits with 130.
 
+With --expect the outcomes that it names are OK, and any other is WRONG: "OK expected REFUSED", or
+"WRONG expected REFUSED got OK". With --wait the tries before the first that is OK are not shown;
+when time is over the last is, and no more are made.
+
 With --udp every try is one datagram from a new socket to the first address of the name. None is
 sent twice: when it or its answer is lost, the try is TIMEOUT.
 
@@ -35,6 +41,8 @@ it tells its distance from UTC, the skew says how many seconds it is ahead of ou
 examples:
   probe daytime localhost:1200
   probe daytime 127.0.0.1:1200 --udp --timeout 1
+  probe daytime localhost:1200 --wait 30 --count 3
+  probe echo localhost:1201 --expect REFUSED,TIMEOUT --timeout 2
   probe echo localhost:1201 --size 1048576 --count 10 --interval 0.2 --json
 """
 
@@ -56,6 +64,7 @@ def add_commands(commands: Any) -> None:
             default=DEFAULT_INTERVAL_S,
             help="seconds from the start of a try to that of the next (default: %(default)g)",
         )
+        add_wait(parser)
         parser.add_argument("--json", action="store_true", help="one JSON object per line")
 
 
@@ -64,8 +73,7 @@ def run(options: argparse.Namespace) -> int:
     summary = Summary(options.target, options.transport)
     interrupted = False
     try:
-        for number in paced(options.count, options.interval):
-            result = attempt(options)
+        for number, result in enumerate(results(options), 1):
             summary.add(result)
             show_try(options, number, result)
     except KeyboardInterrupt:
@@ -74,6 +82,23 @@ def run(options: argparse.Namespace) -> int:
     if options.count > 1:
         show_summary(options, summary, exit_code)
     return exit_code
+
+
+def results(options: argparse.Namespace) -> Iterator[Result]:
+    """The result of each try as it ends. When the first was waited for in vain it is the only."""
+    for number in paced(options.count, options.interval):
+        if number > 1:
+            yield attempt(options)
+        else:
+            first = until_met(partial(attempt, options), is_ok, options.wait)
+            yield first
+            if options.wait and not is_ok(first):
+                return
+
+
+def is_ok(result: Result) -> bool:
+    """Whether it came as expected."""
+    return result.outcome is Outcome.OK
 
 
 def paced(count: int, interval_s: float) -> Iterator[int]:

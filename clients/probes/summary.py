@@ -28,7 +28,7 @@ def spread(values: Iterable[float]) -> dict[str, float]:
 
 
 class Summary:
-    """Counts finished tries and keeps their times.
+    """Counts finished tries and keeps their times. What was expected is OK, whatever it was.
 
     The times of look-up and connect count whenever the try went on, those of the answer only when
     it was OK, so that failures that come fast do not look like a fast service.
@@ -101,7 +101,7 @@ class Summary:
 def _counts(phase: Phase, result: Result) -> bool:
     if phase in (Phase.LOOKUP, Phase.CONNECT):
         return result.phase is not phase
-    return result.outcome is Outcome.OK
+    return result.got is Outcome.OK
 
 
 def _line(name: str, seconds: Sequence[float]) -> str:

@@ -73,9 +73,11 @@ def added_by(component: str) -> list[Manifest]:
 
 
 def check_job(cluster: Cluster) -> list[Manifest]:
-    """The check Job, but failed by the first try that fails."""
+    """The check Job, but it waits for a few seconds only."""
     [job] = render([f"{cluster.overlay}/check"])
-    job["spec"]["backoffLimit"] = 0
+    for container in job["spec"]["template"]["spec"]["containers"]:
+        command = container["command"]
+        command[command.index("--wait") + 1] = "10"
     return [job]
 
 

@@ -458,11 +458,14 @@ def test_overlays_change_nothing_but_images(manifests: list[Manifest]) -> None:
 
 @pytest.mark.parametrize("combination", ["jobs/check", ALL])
 def test_the_check_asks_both_services_by_name(manifests: list[Manifest]) -> None:
-    """The Job's probes aim at the names and ports of the Services, and may be tried again."""
+    """The Job's probes aim at the names and ports of the Services, and wait for them.
+
+    Both the waiting and five tries that time out fit into its deadline.
+    """
     spec = spec_of(manifests, "Job", "check")
-    assert (spec["backoffLimit"], spec["activeDeadlineSeconds"]) == (2, 120)
+    assert (spec["backoffLimit"], spec["activeDeadlineSeconds"]) == (0, 120)
     assert [each["command"] for each in spec["template"]["spec"]["containers"]] == [
-        ["probe", name, f"{name}:{port}", "--count", "5", "--interval", "0.2"]
+        ["probe", name, f"{name}:{port}", "--wait", "60", "--count", "5", "--interval", "0.2"]
         for name, port in PORTS.items()
     ]
 

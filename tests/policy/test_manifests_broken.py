@@ -49,6 +49,8 @@ CHANGES = {
     "test_the_check_asks_both_services_by_name": """
         k8s/jobs/check/check.yaml | [probe, echo, | [probe, --help, echo,
         k8s/jobs/check/check.yaml | echo:1201 | echo:7
+        k8s/jobs/check/check.yaml | "echo:1201", --wait, "60" | "echo:1201", --wait, "600"
+        k8s/jobs/check/check.yaml | backoffLimit: 0 | backoffLimit: 2
     """,
     "test_pods_are_restricted": """
         k8s/base/server.yaml | replicas: 2 | paused: true

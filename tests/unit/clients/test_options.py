@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from probes import __version__, headinfo, options, probe
 from probes.address import Target
+from probes.outcome import Outcome
 from probes.result import Transport
 
 PARSERS: dict[str, Callable[[list[str]], argparse.Namespace]] = {
@@ -25,10 +26,11 @@ TOOLS = pytest.mark.parametrize("tool", PARSERS)
 
 @TOOLS
 def test_defaults(tool: str) -> None:
-    """Ten seconds in all, any address family, one try."""
+    """Ten seconds in all, any address family, one try and no waiting."""
     parsed = PARSERS[tool](["host:80"])
     assert parsed.target == Target("host", 80)
     assert (parsed.timeout, parsed.family, parsed.json) == (10.0, socket.AF_UNSPEC, False)
+    assert parsed.wait is None
 
 
 @TOOLS
@@ -187,6 +189,40 @@ def test_no_size(arguments: list[str], complaint: str, capsys: pytest.CaptureFix
     assert caught.value.code == 2
     usage = f"USAGE probe echo: argument --size: {complaint}; see probe echo --help\n"
     assert capsys.readouterr().err == usage
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("OK", (Outcome.OK,)),
+        ("REFUSED,TIMEOUT", (Outcome.REFUSED, Outcome.TIMEOUT)),
+        ("CLOSED,CLOSED", (Outcome.CLOSED,)),
+    ],
+)
+@TOOLS
+def test_expect(tool: str, text: str, expected: tuple[Outcome, ...]) -> None:
+    """One outcome or several can be expected; none is by default."""
+    assert PARSERS[tool](["host:80"]).expect == ()
+    assert PARSERS[tool](["host:80", "--expect", text]).expect == expected
+
+
+@pytest.mark.parametrize("text", ["", "ok", "OK,", "OK, TIMEOUT", "USAGE", "CLOSED,\x1b[2J", "7"])
+@TOOLS
+def test_no_expectation(tool: str, text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A word that is no outcome of a try is USAGE, and those that are ones are named."""
+    with pytest.raises(SystemExit) as caught:
+        PARSERS[tool](["host:80", "--expect", text])
+    assert caught.value.code == 2
+    err = capsys.readouterr().err
+    assert re.fullmatch(r"USAGE [a-z ]+: argument --expect: must be of OK, WRONG, DNS, .*\n", err)
+
+
+def test_http_is_expected_of_headinfo_only(capsys: pytest.CaptureFixture[str]) -> None:
+    """H7: no probe ever comes to HTTP09."""
+    assert PARSERS["headinfo"](["host:80", "--expect", "HTTP09"]).expect == (Outcome.HTTP09,)
+    with pytest.raises(SystemExit):
+        PARSERS["probe echo"](["host:80", "--expect", "HTTP09"])
+    assert "HTTP09" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("text", "value"), [("1", 1), ("0.5", 0.5), (".5", 0.5), ("86400", 86400)])

@@ -14,10 +14,12 @@ OVER_TCP = (Phase.CONNECT, Phase.FIRST_BYTE, Phase.ANSWER)
 ENDED = 1283102725.5  # 17:25:25.5 in UTC, on the day of most examples
 
 
-def traced(*phases: Phase, transport: Transport = Transport.TCP) -> Trace:
+def traced(
+    *phases: Phase, transport: Transport = Transport.TCP, expected: tuple[Outcome, ...] = ()
+) -> Trace:
     """A trace whose phases take 1 s, 2 s, 4 s and 8 s."""
     times = iter([0.0, 1.0, 3.0, 7.0, 15.0])
-    trace = Trace(transport, clock=lambda: next(times), wall_clock=lambda: ENDED)
+    trace = Trace(transport, expected, clock=lambda: next(times), wall_clock=lambda: ENDED)
     for phase in phases:
         trace.enter(phase)
     trace.address = "10.0.0.1:1201"
@@ -34,6 +36,8 @@ def test_ok() -> None:
     assert result.facts() == {
         "outcome": "OK",
         "exit": 0,
+        "expected": None,
+        "got": "OK",
         "target": "echo:1201",
         "transport": "tcp",
         "address": "10.0.0.1:1201",
@@ -44,6 +48,35 @@ def test_ok() -> None:
         "first_byte_ms": 4000.0,
         "answer_ms": 8000.0,
         "detail": "fine",
+    }
+
+
+@pytest.mark.parametrize(
+    ("expected", "got", "verdict", "words"),
+    [
+        ([Outcome.OK], Outcome.OK, Outcome.OK, "OK expected OK"),
+        ([Outcome.REFUSED], Outcome.REFUSED, Outcome.OK, "OK expected REFUSED"),
+        ([Outcome.REFUSED], Outcome.OK, Outcome.WRONG, "WRONG expected REFUSED got OK"),
+        ([Outcome.OK], Outcome.REFUSED, Outcome.WRONG, "WRONG expected OK got REFUSED"),
+        ([Outcome.WRONG], Outcome.WRONG, Outcome.OK, "OK expected WRONG"),
+        (
+            [Outcome.REFUSED, Outcome.TIMEOUT],
+            Outcome.TIMEOUT,
+            Outcome.OK,
+            "OK expected REFUSED,TIMEOUT got TIMEOUT",
+        ),
+    ],
+)
+def test_expectation(expected: list[Outcome], got: Outcome, verdict: Outcome, words: str) -> None:
+    """What was expected is OK and all else is WRONG; the rest is told as it would be without."""
+    result = traced(*OVER_TCP, expected=tuple(expected)).result(TARGET, got, "told")
+    plain = traced(*OVER_TCP).result(TARGET, got, "told")
+    assert result.outcome is verdict
+    assert result.line() == words + plain.line().removeprefix(got.name)
+    assert result.facts() == plain.facts() | {
+        "outcome": verdict.name,
+        "exit": verdict.exit_code,
+        "expected": [each.name for each in expected],
     }
 
 
