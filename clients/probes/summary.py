@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
 
 from probes.address import Target
+from probes.histogram import Histogram
 from probes.outcome import Outcome
 from probes.result import Phase, Result, Transport, format_ms, to_ms
 
 # Names come from the peer, and a try is cheap: how many are kept must not be the peer's choice.
 MAX_IDENTITIES = 1000
 
-RANKS = {"min": 0, "p50": 50, "p95": 95, "max": 100}
+RANKS = {"min": 0, "p50": 50, "p95": 95, "p99": 99, "max": 100}
 
 
-def percentile(ordered: Sequence[float], rank: int) -> float:
-    """The nearest-rank percentile of ascending values: always one that was measured."""
-    return ordered[max(0, math.ceil(rank * len(ordered) / 100) - 1)]
-
-
-def spread(values: Iterable[float]) -> dict[str, float]:
-    """Minimum, median, 95th percentile and maximum by name; empty when there are no values."""
-    ordered = sorted(values)
-    return {name: percentile(ordered, rank) for name, rank in RANKS.items() if ordered}
+def spread(times: Histogram) -> dict[str, float]:
+    """Minimum, percentiles and maximum by name, seconds; empty when nothing was recorded."""
+    return {name: times.percentile(rank) for name, rank in RANKS.items() if times.count}
 
 
 class Summary:
@@ -39,7 +32,7 @@ class Summary:
         self._target = target
         self._transport = transport
         self._counts: Counter[Outcome] = Counter()
-        self._times: dict[Phase, list[float]] = {phase: [] for phase in Phase}
+        self._times = {phase: Histogram() for phase in Phase}
         self._identities: Counter[str] = Counter()
         self._other_identities = 0
 
@@ -50,7 +43,7 @@ class Summary:
             self.outcome = result.outcome
         for phase, took in result.seconds.items():
             if _counts(phase, result):
-                self._times[phase].append(took)
+                self._times[phase].add(took)
         if result.identity is not None:
             self._count(result.identity)
 
@@ -104,10 +97,10 @@ def _counts(phase: Phase, result: Result) -> bool:
     return result.got is Outcome.OK
 
 
-def _line(name: str, seconds: Sequence[float]) -> str:
-    values = " ".join(f"{rank} {format_ms(value)}" for rank, value in spread(seconds).items())
+def _line(name: str, times: Histogram) -> str:
+    values = " ".join(f"{rank} {format_ms(value)}" for rank, value in spread(times).items())
     return f"{name} ms {values}" if values else ""
 
 
-def _facts(seconds: Sequence[float]) -> dict[str, float | None] | None:
-    return {rank: to_ms(value) for rank, value in spread(seconds).items()} or None
+def _facts(times: Histogram) -> dict[str, float | None] | None:
+    return {rank: to_ms(value) for rank, value in spread(times).items()} or None

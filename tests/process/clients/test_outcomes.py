@@ -97,7 +97,7 @@ def test_json_of_several_tries() -> None:
     summary = lines[-1]
     assert (summary["sent"], summary["ok"], summary["failed"], summary["exit"]) == (3, 3, {}, 0)
     for phase in ("lookup_ms", "connect_ms", "first_byte_ms", "answer_ms"):
-        assert list(summary[phase]) == ["min", "p50", "p95", "max"]
+        assert list(summary[phase]) == ["min", "p50", "p95", "p99", "max"]
 
 
 @pytest.mark.parametrize(
