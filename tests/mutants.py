@@ -357,18 +357,18 @@ MUTANTS: dict[str, dict[str, str]] = {
     "tests/process/clients/test_faults_terminal.py": {
         "test_text": r"""
             clients/probes/terminal.py | escape(line.removesuffix("\r")) | line.removesuffix("\r")
-            clients/probes/terminal.py | print(escape(text), file | print(text, file
-            clients/probes/terminal.py | print(escape(text), flush | print(text, flush
+            clients/probes/terminal.py | _coloured(escape(text), outcome, sys.stderr) | _coloured(text, outcome, sys.stderr)
+            clients/probes/terminal.py | _coloured(escape(text), outcome, sys.stdout) | _coloured(text, outcome, sys.stdout)
         """,
         "test_json": r"""
             clients/probes/terminal.py | **facts}), flush | **facts}, ensure_ascii=False), flush
         """,
         "test_datagram": r"""
-            clients/probes/terminal.py | print(escape(text), flush | print(text, flush
+            clients/probes/terminal.py | _coloured(escape(text), outcome, sys.stdout) | _coloured(text, outcome, sys.stdout)
             clients/probes/terminal.py | **facts}), flush | **facts}, ensure_ascii=False), flush
         """,
         "test_tally": r"""
-            clients/probes/terminal.py | print(escape(text), flush | print(text, flush
+            clients/probes/terminal.py | _coloured(escape(text), outcome, sys.stdout) | _coloured(text, outcome, sys.stdout)
             clients/probes/daytime.py | LINE = re.compile(rb"[ -~]+ | LINE = re.compile(rb"(?s:.+)
             + clients/probes/daytime_syntax.py | [!-~]{{1, | [^ ]{{1,
         """,

@@ -137,4 +137,4 @@ def show_text(result: Result, reply: Reply, *, raw: bool) -> None:
     for warning in reply.warnings:
         complain(f"warning: {warning}")
     if result.expected or result.outcome is not Outcome.OK:
-        complain(result.line())
+        complain(result.line(), result.outcome)

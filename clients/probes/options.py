@@ -38,7 +38,8 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Say what is wrong and exit."""
         hint = f"see {self.prog} --help"
-        complain(f"{Outcome.USAGE.name} {self.prog}: {message[:MAX_MESSAGE_CHARS]}; {hint}")
+        line = f"{Outcome.USAGE.name} {self.prog}: {message[:MAX_MESSAGE_CHARS]}; {hint}"
+        complain(line, Outcome.USAGE)
         self.exit(Outcome.USAGE.exit_code)
 
 

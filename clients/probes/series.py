@@ -116,7 +116,7 @@ def show_try(options: argparse.Namespace, number: int, result: Result) -> None:
         kind = {"protocol": options.protocol, "try": number}
         show_json("try", {**kind, **facts(options, result)})
     else:
-        show(result.line())
+        show(result.line(), result.outcome)
 
 
 def facts(options: argparse.Namespace, found: Result | Summary) -> dict[str, object]:

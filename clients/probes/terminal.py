@@ -8,8 +8,13 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import TextIO
 
+from probes.outcome import Outcome
+
 JSON_SCHEMA = 1
 MAX_QUOTED_CHARS = 60
+
+# ECMA-48 section 8.3.117: bold, and green, red or none.
+GOOD, BAD, PLAIN = "\x1b[1;32m", "\x1b[1;31m", "\x1b[0m"
 
 EXIT_WRITE_ERROR = 23  # curl's
 # What a shell reports for a program ended by SIGPIPE: 128 and the signal's number.
@@ -38,9 +43,12 @@ def quote(text: str) -> str:
     return f"'{cut}'"
 
 
-def show(text: str) -> None:
-    """Write one line of data, at once, so that a pipe shows each result as it comes."""
-    print(escape(text), flush=True)
+def show(text: str, outcome: Outcome | None = None) -> None:
+    """Write one line of data, at once, so that a pipe shows each result as it comes.
+
+    On a terminal its first word is coloured, when it is the word of an `outcome`.
+    """
+    print(_coloured(escape(text), outcome, sys.stdout), flush=True)
 
 
 def show_json(kind: str, facts: Mapping[str, object]) -> None:
@@ -48,12 +56,26 @@ def show_json(kind: str, facts: Mapping[str, object]) -> None:
     print(json.dumps({"schema": JSON_SCHEMA, "type": kind, **facts}), flush=True)
 
 
-def complain(text: str) -> None:
-    """Write one line for the human beside the data."""
+def complain(text: str, outcome: Outcome | None = None) -> None:
+    """Write one line for the human beside the data, coloured as by `show`."""
     try:
-        print(escape(text), file=sys.stderr, flush=True)
+        print(_coloured(escape(text), outcome, sys.stderr), file=sys.stderr, flush=True)
     except OSError:  # a word that nobody can read must not change the outcome
         _discard(sys.stderr)
+
+
+def _coloured(line: str, outcome: Outcome | None, output: TextIO) -> str:
+    if outcome is None or not _has_colour(output):
+        return line
+    word, space, rest = line.partition(" ")
+    return f"{GOOD if outcome is Outcome.OK else BAD}{word}{PLAIN}{space}{rest}"
+
+
+def _has_colour(output: TextIO) -> bool:
+    # https://no-color.org: set and not empty, whatever it says. A terminal without a name is dumb.
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM", "dumb") == "dumb":
+        return False
+    return output.isatty()
 
 
 def exit_status(tool: Callable[[], int]) -> int:
