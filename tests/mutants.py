@@ -275,6 +275,10 @@ MUTANTS: dict[str, dict[str, str]] = {
         "test_silence_over_udp": r"""
             clients/probes/deadline.py | seconds = self._end - self._clock() | seconds = 20.0
         """,
+        "test_pause": r"""
+            clients/probes/conversation.py | if self.pauses.count: | if False:
+            clients/probes/conversation.py | self.pauses.owed(now) | pass
+        """,
         # A timeout for each wait instead of a deadline over all of them.
         "test_drip": r"""
             clients/probes/deadline.py | self._end = clock() + seconds | self._seconds = seconds
@@ -305,7 +309,7 @@ MUTANTS: dict[str, dict[str, str]] = {
             clients/probes/echo.py | if not data.startswith(expected): | if False:
         """,
         "test_endless_echo": r"""
-            clients/probes/echo.py | while data: | while data and self.matched < self._size:
+            clients/probes/echo.py | while data: | while data and self.matched < self.size:
         """,
         "test_nul_or_bare_cr_in_a_head": r"""
             clients/probes/head.py | (?: ([^\0\r]*))? | (?: (.*))?
@@ -326,7 +330,7 @@ MUTANTS: dict[str, dict[str, str]] = {
         "test_empty_reply": r"""
             clients/probes/head.py | Failure(Outcome.CLOSED, | Failure(Outcome.WRONG,
             clients/probes/daytime.py | Outcome.CLOSED, "the peer closed without | Outcome.WRONG, "the peer closed without
-            clients/probes/echo.py | if self.matched < self._size: | if False:
+            clients/probes/echo.py | if self.matched < self.size: | if False:
         """,
         "test_empty_datagram": r"""
             clients/probes/daytime.py | if LINE.fullmatch(reply): | if not reply or LINE.fullmatch(reply):
@@ -334,6 +338,15 @@ MUTANTS: dict[str, dict[str, str]] = {
         """,
         "test_reset": r"""
             clients/probes/network.py | errno.ECONNRESET: Outcome.RESET | errno.ECONNRESET: Outcome.CLOSED
+        """,
+    },
+    "tests/process/clients/test_expect.py": {
+        "test_wait_in_vain": r"""
+            clients/probes/waiting.py | left < 2 * FIRST_PAUSE_S | False
+        """,
+        "test_wait_for_silence": r"""
+            clients/probes/attempt.py | min(options.timeout, at_most_s) | options.timeout
+            clients/probes/headinfo.py | min(options.timeout, at_most_s) | options.timeout
         """,
     },
     "tests/process/clients/test_faults_reach.py": {
@@ -381,14 +394,17 @@ MUTANTS: dict[str, dict[str, str]] = {
         "test_interrupt_in_lookup": r"""
             clients/probes/commands.py | headinfo import main\n\n        return main()\n    except KeyboardInterrupt: | headinfo import main\n\n        return main()\n    except ZeroDivisionError:
             clients/probes/series.py | interrupted = True | interrupted = False
+            clients/probes/hold.py | exit_code = EXIT_INTERRUPTED | exit_code = 0
         """,
         "test_interrupt_in_connect": r"""
             clients/probes/commands.py | headinfo import main\n\n        return main()\n    except KeyboardInterrupt: | headinfo import main\n\n        return main()\n    except ZeroDivisionError:
             clients/probes/series.py | interrupted = True | interrupted = False
+            clients/probes/hold.py | exit_code = EXIT_INTERRUPTED | exit_code = 0
         """,
         "test_interrupt_in_answer": r"""
             clients/probes/commands.py | headinfo import main\n\n        return main()\n    except KeyboardInterrupt: | headinfo import main\n\n        return main()\n    except ZeroDivisionError:
             clients/probes/series.py | interrupted = True | interrupted = False
+            clients/probes/hold.py | exit_code = EXIT_INTERRUPTED | exit_code = 0
         """,
         "test_interrupt_over_udp": r"""
             clients/probes/series.py | interrupted = True | interrupted = False

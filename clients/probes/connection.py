@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import math
 import select
 import socket
 from collections.abc import Sequence
@@ -51,12 +52,15 @@ class Connection(ConnectedSocket):
                 if error.errno != errno.ENOTCONN:  # it is over: the next receive tells how
                     raise
 
-    def wait(self, *, to_send: bool) -> tuple[bool, bool]:
-        """Wait until there is something to receive, or room `to_send`; returns which of the two."""
+    def wait(self, *, to_send: bool, at_most_s: float = math.inf) -> tuple[bool, bool]:
+        """Wait until there is something to receive, or room `to_send`; returns which of the two.
+
+        After `at_most_s` it may be neither.
+        """
         poll = select.poll()  # select() takes no descriptor above 1023, and many may be inherited
         poll.register(self._socket, select.POLLIN | (select.POLLOUT if to_send else 0))
         with os_errors_as_failures():
-            events = dict(poll.poll(self.deadline.remaining() * 1000))
+            events = dict(poll.poll(min(self.deadline.remaining(), at_most_s) * 1000))
         ready = events.get(self._socket.fileno(), 0)
         # An error is something to receive, too: that call tells which.
         return bool(ready & ~select.POLLOUT), bool(ready & select.POLLOUT)

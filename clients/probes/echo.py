@@ -82,11 +82,11 @@ def _converse(connection: Connection, chunks: Iterator[bytes], comparison: Compa
 
 
 class Comparison:
-    """Compares what comes back with what was sent, piece by piece as it comes."""
+    """Compares what comes back with the `size` bytes that were sent, piece by piece as it comes."""
 
     def __init__(self, expected: Iterator[bytes], size: int) -> None:
         self.matched = 0
-        self._size = size
+        self.size = size
         self._chunks = expected
         self._chunk = b""
         self._offset = 0
@@ -102,14 +102,14 @@ class Comparison:
 
     def end(self) -> None:
         """Take EOF; raises Failure (CLOSED) when bytes are missing."""
-        if self.matched < self._size:
+        if self.matched < self.size:
             raise Failure(Outcome.CLOSED, "the peer closed early")
 
     def _expect(self, most: int) -> bytes:
         if self._offset == len(self._chunk):
             self._chunk, self._offset = next(self._chunks, b""), 0
         if not self._chunk:
-            raise Failure(Outcome.WRONG, f"more came back than the {self._size} bytes sent")
+            raise Failure(Outcome.WRONG, f"more came back than the {self.size} bytes sent")
         expected = self._chunk[self._offset : self._offset + most]
         self._offset += len(expected)
         return expected

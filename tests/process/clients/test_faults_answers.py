@@ -16,8 +16,10 @@ from peer import (
     DatagramPeer,
     Peer,
     Step,
+    echo,
     expect,
     finish_sending,
+    pause,
     receive_all,
     repeat,
     reset,
@@ -29,6 +31,7 @@ from process.clients.tool import TIMEOUT_S, Run, Tool, withstand
 HEADINFO: Tool = ("headinfo",)
 DAYTIME: Tool = ("probe", "daytime")
 ECHO: Tool = ("probe", "echo")
+HOLD: Tool = ("probe", "hold", "--duration", "0.3", "--interval", "0.05", "--gap", "0.1")
 
 REQUEST = expect(b"HEAD / HTTP/1.0\r\n\r\n")
 STATUS = b"HTTP/1.0 200 OK\r\n"
@@ -76,6 +79,11 @@ def echo_once(caller: socket.socket) -> None:
     caller.sendall(caller.recv(65536))
 
 
+def echo_a_block(caller: socket.socket) -> None:
+    """Echo the first block of `probe hold`."""
+    caller.sendall(caller.recv(512))
+
+
 def drip_back(caller: socket.socket) -> None:
     """Echo, but a byte at a time."""
     for value in caller.recv(65536):
@@ -87,12 +95,25 @@ def drip_back(caller: socket.socket) -> None:
     ("headinfo", HEADINFO, []),
     ("daytime", DAYTIME, []),
     ("echo", ECHO, []),
+    ("hold", HOLD, []),
+    ("hold, as fast as it can", (*HOLD, "--size", "65536", "--interval", "0.001"), []),
     ("headinfo, in the head", HEADINFO, [REQUEST, send(STATUS)]),
     ("daytime, after the line", DAYTIME, [send(LINE)]),
+    ("hold, after a block", HOLD, [echo_a_block]),
 )
 def test_silence(tool: Tool, script: list[Step]) -> None:
     """A peer that says nothing, or nothing more, and does not close is TIMEOUT."""
     assert meet(tool, *script).outcome == ("TIMEOUT", 28)
+
+
+def test_pause() -> None:
+    """A pause that is too long, but over in time, is told twice, and TIMEOUT is the end of it."""
+    tool = (*HOLD, "--duration", "1")
+    script = (echo_a_block, pause(0.5), echo(), finish_sending())
+    done = meet(tool, *script, timeout_s=1, by_s=2)
+    assert (done.code, done.words[0], done.words[-2:]) == (28, "OPEN", ["TIMEOUT", "SUMMARY"])
+    assert done.words.count("PAUSE") >= 2
+    assert ": a pause of 0." in done.out
 
 
 @pytest.mark.parametrize("tool", [DAYTIME, ECHO], ids=" ".join)
@@ -109,6 +130,7 @@ def test_silence_over_udp(tool: Tool) -> None:
     ("interim response", HEADINFO, [REQUEST, *drip(INTERIM + b"HTTP/1.1 100 ")]),
     ("daytime", DAYTIME, drip(b"")),
     ("echo", ECHO, [drip_back]),
+    ("hold", HOLD, [drip_back]),
 )
 def test_drip(tool: Tool, script: list[Step]) -> None:
     """A byte now and then, for ever, does not move the deadline: TIMEOUT."""
@@ -179,8 +201,12 @@ def test_endless_simple_response() -> None:
 
 @pytest.mark.parametrize(
     ("tool", "reason"),
-    [(DAYTIME, "more than 1024 bytes"), (ECHO, "the byte at offset ")],
-    ids=["daytime", "echo"],
+    [
+        (DAYTIME, "more than 1024 bytes"),
+        (ECHO, "the byte at offset "),
+        (HOLD, "the byte at offset "),
+    ],
+    ids=["daytime", "echo", "hold"],
 )
 def test_endless_answer(tool: Tool, reason: str) -> None:
     """D6, E1: a peer that never stops sending is WRONG as soon as that is certain."""
@@ -249,6 +275,7 @@ def test_lying_length(lie: bytes) -> None:
     ("headinfo", HEADINFO, [REQUEST]),
     ("daytime", DAYTIME, []),
     ("echo", ECHO, [receive_all()]),
+    ("hold", HOLD, [receive_all()]),
 )
 def test_empty_reply(tool: Tool, script: list[Step]) -> None:
     """A peer that closes without a byte is CLOSED, and nothing is waited for."""
@@ -270,6 +297,8 @@ def test_empty_datagram(tool: Tool) -> None:
     ("headinfo, in the head", HEADINFO, [REQUEST, send(STATUS)]),
     ("daytime, after the line", DAYTIME, [send(LINE)]),
     ("echo, in the answer", ECHO, [echo_half]),
+    ("hold", HOLD, []),
+    ("hold, in the answer", HOLD, [echo_half]),
 )
 def test_reset(tool: Tool, script: list[Step]) -> None:
     """A connection that is reset before the answer is whole and ended is RESET."""

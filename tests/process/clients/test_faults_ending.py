@@ -27,7 +27,8 @@ from peer import (
 from process.clients.tool import LAUNCHER, Run, Tool, finish, start, start_python
 from server_process import wait_until
 
-REACHING: list[Tool] = [("headinfo",), ("probe", "daytime"), ("probe", "echo")]
+HOLD: Tool = ("probe", "hold")
+REACHING: list[Tool] = [("headinfo",), ("probe", "daytime"), ("probe", "echo"), HOLD]
 TOOLS = pytest.mark.parametrize("tool", REACHING, ids=" ".join)
 
 # An import that the user interrupts.
@@ -98,14 +99,17 @@ def test_interrupt_in_connect(tool: Tool) -> None:
 @TOOLS
 @pytest.mark.usefixtures("interruptible")
 def test_interrupt_in_answer(tool: Tool) -> None:
-    """Ctrl-C while waiting for the answer is quiet and exits with 130."""
+    """Ctrl-C while waiting for the answer exits with 130, and is quiet if no more is to be told."""
     connected, over = threading.Event(), threading.Event()
     with Peer(lambda _: connected.set(), wait_for(over)) as peer:
         process = start(*tool, peer.address, *PATIENT)
         assert connected.wait(PATIENCE_S)
+        if tool == HOLD:
+            assert process.stdout
+            assert process.stdout.readline().startswith(b"OPEN ")
         done = finish_interrupted(process)
         over.set()
-    assert (done.code, done.out, done.err) == (130, "", "")
+    assert (done.code, done.words, done.err) == (130, ["SUMMARY"] if tool == HOLD else [], "")
 
 
 @pytest.mark.parametrize("protocol", ["daytime", "echo"])
@@ -133,6 +137,7 @@ ANSWERS: dict[Tool, list[Step]] = {
     ("headinfo",): [expect(b"HEAD / HTTP/1.0\r\n\r\n"), send(b"HTTP/1.0 200 OK\r\n\r\n")],
     ("probe", "daytime"): [send(b"Sun Aug 29 17:25:19 EST 2010\r\n")],
     ("probe", "echo"): [echo()],
+    ("probe", "hold"): [echo()],
 }
 
 

@@ -11,7 +11,8 @@ import pytest
 from peer import Peer, Step, black_hole, echo, expect, refusing, refusing_datagrams, send
 from process.clients.tool import TIMEOUT_S, Run, Tool, withstand
 
-REACHING: list[Tool] = [("headinfo",), ("probe", "daytime"), ("probe", "echo")]
+HOLD: Tool = ("probe", "hold")
+REACHING: list[Tool] = [("headinfo",), ("probe", "daytime"), ("probe", "echo"), HOLD]
 OVER_UDP: list[Tool] = [("probe", "daytime", "--udp"), ("probe", "echo", "--udp")]
 OVER_TCP = pytest.mark.parametrize("tool", REACHING, ids=" ".join)
 TOOLS = pytest.mark.parametrize("tool", REACHING + OVER_UDP, ids=" ".join)
@@ -72,7 +73,7 @@ def test_dead_resolver(tool: Tool) -> None:
     assert facts(done) == ("TIMEOUT", 28, "lookup", False)
 
 
-@OVER_TCP
+@pytest.mark.parametrize("tool", ANSWERS, ids=" ".join)
 @pytest.mark.parametrize("dead", [refusing, black_hole])
 def test_first_address_dead(tool: Tool, dead: Callable[[], AbstractContextManager[str]]) -> None:
     """A first address that refuses or swallows leaves the second its share of the time: OK."""

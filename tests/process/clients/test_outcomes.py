@@ -24,7 +24,7 @@ from process.clients.tool import (
     start_python,
 )
 
-COMMANDS = [("headinfo",), ("probe", "daytime"), ("probe", "echo")]
+COMMANDS = [("headinfo",), ("probe", "daytime"), ("probe", "echo"), ("probe", "hold")]
 TOOLS = pytest.mark.parametrize("tool", COMMANDS, ids=" ".join)
 
 PAUSE_S = 0.4

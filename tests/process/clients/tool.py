@@ -48,6 +48,9 @@ TIMEOUT_CODE = 28
 MAX_GROWTH_KIB = 8 * 1024
 PRINTABLE = re.compile(rb"[\t\n -~]*")
 
+# What the lines beside that of the outcome begin with.
+BESIDES = {"OPEN", "PAUSE", "SUMMARY"}
+
 Tool = tuple[str, ...]
 
 
@@ -76,8 +79,9 @@ class Run:
 
     @property
     def outcome(self) -> tuple[str, int]:
-        """The word and the exit code of a try that was not OK; its line is all there is."""
-        return (self.out + self.err).split()[0], self.code
+        """The word and the exit code of the one try that was made, or of the one that was held."""
+        [word] = {line.split()[0] for line in (self.out + self.err).splitlines()} - BESIDES
+        return word, self.code
 
 
 @dataclass(frozen=True)

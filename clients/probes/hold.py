@@ -1,0 +1,175 @@
+"""probe hold: one long echo conversation, to see whether its connection survives."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from probes.attempt import DEFAULT_SIZE_BYTES
+from probes.commands import EXIT_INTERRUPTED
+from probes.connection import open_connection
+from probes.conversation import Conversation
+from probes.deadline import Deadline
+from probes.echo import CHUNK_BYTES
+from probes.options import MAX_DURATION_S, Parser, add_common_options, seconds, whole_number
+from probes.outcome import PROBE_OUTCOMES, Failure, Outcome, outcome_table
+from probes.pauses import Pause
+from probes.result import Result, Trace, to_ms
+from probes.terminal import show, show_json
+
+# Seconds each.
+TIMES = {
+    "--interval": (0.1, "seconds from one sending to the next"),
+    "--gap": (1.0, "seconds that the longest pause may take"),
+    "--duration": (MAX_DURATION_S, "seconds to hold it"),
+}
+
+EPILOG = f"""\
+outcomes and exit codes:
+{outcome_table(PROBE_OUTCOMES)}
+
+OPEN says that the connection stands. PAUSE is told when bytes are owed and none has come for longer
+than --gap, and again when that is over, with the seconds since OPEN and the bytes that had come
+back. Such a pause ends nothing, but the outcome can no longer be OK: it is TIMEOUT.
+
+After --duration our side is half-closed; then all must have come back, and the peer have closed,
+within --timeout. The outcome is the last line but SUMMARY. Ctrl-C ends it early, still shows the
+summary, and exits with 130.
+
+An interval that is longer than the idle timeout of the path shows what that does to a connection.
+
+examples:
+  probe hold localhost:1201
+  probe hold localhost:1201 --duration 60 --gap 0.5 --json
+  probe hold localhost:1201 --duration 1000 --interval 400 --gap 5 --expect RESET,TIMEOUT
+"""
+
+
+def add_command(commands: Any) -> None:
+    """Add `hold`."""
+    parser: Parser = commands.add_parser(
+        "hold",
+        help="keep one echo connection, and tell of its pauses and its end",
+        description="Send random bytes on one connection, and compare every byte that comes back.",
+        epilog=EPILOG,
+    )
+    parser.set_defaults(run=run)
+    add_common_options(parser, PROBE_OUTCOMES)
+    for name, (default, about) in TIMES.items():
+        described = f"{about} (default: %(default)g)"
+        parser.add_argument(name, metavar="S", type=seconds, default=default, help=described)
+    parser.add_argument(
+        "--size",
+        metavar="N",
+        type=whole_number(1, CHUNK_BYTES),
+        default=DEFAULT_SIZE_BYTES,
+        help=f"bytes to send each time, 1 to {CHUNK_BYTES} (default: %(default)s)",
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON object per line")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Hold one connection, tell what happens to it, and sum up; returns the exit code."""
+    report = Report(options)
+    try:
+        result = hold(options, report)
+        report.end(result)
+        exit_code = result.outcome.exit_code
+    except KeyboardInterrupt:
+        exit_code = EXIT_INTERRUPTED
+    report.sum_up(exit_code)
+    return exit_code
+
+
+def hold(options: argparse.Namespace, report: Report) -> Result:
+    """Connect and converse; returns how it ended."""
+    trace = Trace(expected=options.expect)
+    way = (options.target, options.family, Deadline(options.timeout), trace)
+    try:
+        with open_connection(*way) as connection:
+            connection.deadline = Deadline(options.duration + options.timeout)
+            conversation = Conversation(
+                connection, options.size, options.interval, options.gap, report.pause
+            )
+            report.open(conversation, trace.address)
+            detail = conversation.hold(options.duration, options.timeout)
+    except Failure as failure:
+        return trace.result(options.target, failure.outcome, failure.reason)
+    return trace.result(options.target, Outcome.OK, detail)
+
+
+class Report:
+    """What is told of one conversation as it goes, as text or JSON."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        self._options = options
+        self._conversation: Conversation | None = None
+        self._opened = 0.0
+
+    def open(self, conversation: Conversation, address: str | None) -> None:
+        """The connection stands."""
+        self._conversation = conversation
+        self._opened = time.monotonic()
+        self._tell("open", {"address": address}, f"OPEN {self._options.target} at {address}")
+
+    def pause(self, pause: Pause) -> None:
+        """A pause has become too long, or is over."""
+        held_s = time.monotonic() - self._opened
+        facts = {
+            "held_ms": to_ms(held_s),
+            "offset": self._offset,
+            "pause_ms": to_ms(pause.seconds),
+            "over": pause.over,
+        }
+        words = "over, it was" if pause.over else "nothing for"
+        place = f"{self._options.target} after {held_s:.3f} s at byte {self._offset}"
+        self._tell("pause", facts, f"PAUSE {place}: {words} {pause.seconds:.3f} s")
+
+    def end(self, result: Result) -> None:
+        """It has ended, or has never begun."""
+        facts = {**result.facts(), "offset": self._offset}
+        self._tell("end", facts, result.line(), result.outcome)
+
+    def sum_up(self, exit_code: int) -> None:
+        """What there was in all; nothing if there was no connection."""
+        if not self._conversation:
+            return
+        held_s = time.monotonic() - self._opened
+        pauses = self._conversation.pauses
+        facts = {
+            "exit": exit_code,
+            "held_ms": to_ms(held_s),
+            "sent_bytes": self._conversation.sent,
+            "returned_bytes": self._offset,
+            "longest_pause_ms": to_ms(pauses.longest_s),
+            "pauses": pauses.count,
+        }
+        interrupted = "; interrupted" if exit_code == EXIT_INTERRUPTED else ""
+        line = (
+            f"SUMMARY {self._options.target} held {held_s:.3f} s,"
+            f" {self._conversation.sent} bytes sent, {self._offset} came back;"
+            f" longest pause {pauses.longest_s:.3f} s,"
+            f" {pauses.count} longer than {pauses.gap_s:g} s{interrupted}"
+        )
+        self._tell("held", facts, line)
+
+    @property
+    def _offset(self) -> int:
+        return self._conversation.matched if self._conversation else 0
+
+    def _tell(
+        self,
+        kind: str,
+        facts: Mapping[str, object],
+        line: str,
+        outcome: Outcome | None = None,
+    ) -> None:
+        if self._options.json:
+            now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+            about = {"time": now, "protocol": "echo", "target": str(self._options.target)}
+            show_json(kind, {**about, **facts})
+        else:
+            show(line, outcome)
