@@ -113,7 +113,7 @@ def test_pause() -> None:
     done = meet(tool, *script, timeout_s=1, by_s=2)
     assert (done.code, done.words[0], done.words[-2:]) == (28, "OPEN", ["TIMEOUT", "SUMMARY"])
     assert done.words.count("PAUSE") >= 2
-    assert ": a pause of 0." in done.out
+    assert ": a pause of " in done.out
 
 
 @pytest.mark.parametrize("tool", [DAYTIME, ECHO], ids=" ".join)
