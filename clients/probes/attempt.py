@@ -12,8 +12,8 @@ from probes import daytime, echo
 from probes.association import Association, open_association
 from probes.connection import Connection, open_connection
 from probes.deadline import Deadline
-from probes.options import Parser, add_common_options, whole_number
-from probes.outcome import PROBE_OUTCOMES, Failure, Outcome
+from probes.options import Parser, add_common_options, add_expectation, whole_number
+from probes.outcome import Failure, Outcome
 from probes.result import Result, Trace, Transport
 
 DEFAULT_SIZE_BYTES = 512
@@ -44,7 +44,8 @@ def add_protocols(
             name, help=about, description=description, epilog=epilog
         )
         parser.set_defaults(run=run, protocol=name, transport=Transport.TCP)
-        add_common_options(parser, PROBE_OUTCOMES)
+        add_common_options(parser)
+        add_expectation(parser)
         parser.add_argument(
             "--udp", dest="transport", action="store_const", const=Transport.UDP, help=about_udp
         )

@@ -11,7 +11,7 @@ from functools import partial
 from probes.connection import open_connection
 from probes.deadline import Deadline
 from probes.head_request import Reply, build_request, exchange
-from probes.options import Parser, add_common_options
+from probes.options import Parser, add_common_options, add_expectation
 from probes.outcome import Failure, Outcome, outcome_table
 from probes.result import Result, Trace
 from probes.terminal import complain, escape_lines, exit_status, quote, show_json
@@ -51,7 +51,8 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
         description="Send HEAD to host:port as HTTP/1.0 and show the head of the reply.",
         epilog=EPILOG,
     )
-    add_common_options(parser, Outcome)
+    add_common_options(parser)
+    add_expectation(parser, Outcome)
     add_wait(parser)
     parser.add_argument(
         "--path", metavar="P", type=path, default="/", help="what to ask for (default: /)"

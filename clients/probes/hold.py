@@ -14,7 +14,14 @@ from probes.connection import open_connection
 from probes.conversation import Conversation
 from probes.deadline import Deadline
 from probes.echo import CHUNK_BYTES
-from probes.options import MAX_DURATION_S, Parser, add_common_options, seconds, whole_number
+from probes.options import (
+    MAX_DURATION_S,
+    Parser,
+    add_common_options,
+    add_expectation,
+    seconds,
+    whole_number,
+)
 from probes.outcome import PROBE_OUTCOMES, Failure, Outcome, outcome_table
 from probes.pauses import Pause
 from probes.result import Result, Trace, to_ms
@@ -57,7 +64,8 @@ def add_command(commands: Any) -> None:
         epilog=EPILOG,
     )
     parser.set_defaults(run=run)
-    add_common_options(parser, PROBE_OUTCOMES)
+    add_common_options(parser)
+    add_expectation(parser)
     for name, (default, about) in TIMES.items():
         described = f"{about} (default: %(default)g)"
         parser.add_argument(name, metavar="S", type=seconds, default=default, help=described)

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 from probes import __version__
 from probes.address import AddressError, Target, parse_target
-from probes.outcome import Outcome
+from probes.outcome import PROBE_OUTCOMES, Outcome
 from probes.terminal import complain, quote
 
 DEFAULT_TIMEOUT_S = 10.0
@@ -43,8 +43,8 @@ class Parser(argparse.ArgumentParser):
         self.exit(Outcome.USAGE.exit_code)
 
 
-def add_common_options(parser: Parser, possible: Iterable[Outcome]) -> None:
-    """The target, how to reach it, and which of the `possible` outcomes is good."""
+def add_common_options(parser: Parser) -> None:
+    """The target, and how to reach it."""
     parser.add_argument(
         "target", metavar="host:port", type=target, help="a name, an IPv4 or an [IPv6] address"
     )
@@ -63,6 +63,10 @@ def add_common_options(parser: Parser, possible: Iterable[Outcome]) -> None:
     family.add_argument(
         "-6", dest="family", action="store_const", const=socket.AF_INET6, help="IPv6 only"
     )
+
+
+def add_expectation(parser: Parser, possible: Iterable[Outcome] = PROBE_OUTCOMES) -> None:
+    """Which of the `possible` outcomes is good."""
     parser.add_argument(
         "--expect",
         metavar="WORD[,WORD]",
