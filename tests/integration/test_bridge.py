@@ -1,9 +1,11 @@
 """The services over the bridge network, by name, from the client's container."""
 
 import json
+import shlex
 
 import pytest
 
+from examples import CODES, of_readme_for_tools
 from stack import Stack
 
 # Time for containers to come and, even after a failure, to go.
@@ -99,6 +101,13 @@ def test_run_gives_a_client_of_its_own(stack: Stack) -> None:
     """`docker compose run --rm client` is the documented way to ask."""
     printed = stack.compose("run", "--rm", "client", "probe", "echo", "echo:1201", "--json")
     assert json.loads(printed.splitlines()[-1])["outcome"] == "OK"
+
+
+@pytest.mark.parametrize("words", of_readme_for_tools(in_container=True), ids=shlex.join)
+def test_examples_of_the_readme(stack: Stack, words: list[str]) -> None:
+    """What the README runs in the client's container works there as it is written."""
+    result = stack.ask(*words)
+    assert result.returncode == CODES.get(shlex.join(words), 0), result.stdout + result.stderr
 
 
 def test_docker_compose_1_29_runs_the_stack(old_stack: Stack) -> None:

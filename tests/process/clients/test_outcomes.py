@@ -14,6 +14,7 @@ import pytest
 
 from peer import Peer, Step, echo, expect, pause, refusing, send
 from process.clients.tool import (
+    COMMANDS,
     ENVIRONMENT,
     LAUNCHER,
     PYTHON,
@@ -24,7 +25,6 @@ from process.clients.tool import (
     start_python,
 )
 
-COMMANDS = [("headinfo",), ("probe", "daytime"), ("probe", "echo"), ("probe", "hold")]
 TOOLS = pytest.mark.parametrize("tool", COMMANDS, ids=" ".join)
 
 PAUSE_S = 0.4

@@ -48,10 +48,17 @@ TIMEOUT_CODE = 28
 MAX_GROWTH_KIB = 8 * 1024
 PRINTABLE = re.compile(rb"[\t\n -~]*")
 
+Tool = tuple[str, ...]
+
+# All that there are.
+COMMANDS: list[Tool] = [
+    ("headinfo",),
+    ("probe", "daytime"),
+    ("probe", "echo"),
+    ("probe", "hold"),
+]
 # What the lines beside that of the outcome begin with.
 BESIDES = {"OPEN", "PAUSE", "SUMMARY"}
-
-Tool = tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -102,11 +109,13 @@ def start_python(
     descriptors: Sequence[int] = (),
     stdout: int = subprocess.PIPE,
     stderr: int = subprocess.PIPE,
+    directory: Path | None = None,
 ) -> subprocess.Popen[bytes]:
     """Start the interpreter where it finds the tools."""
     return subprocess.Popen(
         [*PYTHON, *arguments],
         env=ENVIRONMENT,
+        cwd=directory,
         stdin=subprocess.DEVNULL,
         stdout=stdout,
         stderr=stderr,
