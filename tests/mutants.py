@@ -277,7 +277,7 @@ MUTANTS: dict[str, dict[str, str]] = {
         """,
         "test_pause": r"""
             clients/probes/conversation.py | if self.pauses.count: | if False:
-            clients/probes/conversation.py | self.pauses.owed(now) | pass
+            clients/probes/conversation.py | self.pauses.owed(time.monotonic()) | pass
         """,
         # A timeout for each wait instead of a deadline over all of them.
         "test_drip": r"""

@@ -62,7 +62,8 @@ class Conversation:
             if now >= self._due and not self._unsent:
                 self._due = now + self._interval_s
                 self._begin_block()
-            if self._turn(min(end, self._due)):
+            # While a block waits for room there is no next one to be woken for.
+            if self._turn(end if self._unsent else min(end, self._due)):
                 raise Failure(Outcome.CLOSED, "the peer closed")
 
     def _finish(self, timeout_s: float) -> None:
@@ -94,6 +95,7 @@ class Conversation:
         """Wait for something to do, until then at most, and do it; whether the peer has closed."""
         wait_s = max(0.0, min(until, self.pauses.due) - time.monotonic())
         readable, writable = self._connection.wait(to_send=bool(self._unsent), at_most_s=wait_s)
+        self.pauses.look(time.monotonic())
         # Reading comes first: what a peer said before it reset the connection tells more.
         if readable:
             if not (data := self._connection.receive()):
@@ -104,8 +106,6 @@ class Conversation:
             count = self._connection.send(self._unsent)
             self._unsent = self._unsent[count:]
             self.sent += count
-        now = time.monotonic()
         if self.matched < self.sent:
-            self.pauses.owed(now)
-        self.pauses.look(now)
+            self.pauses.owed(time.monotonic())
         return False

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from peer import PATIENCE_S, Peer, Step, echo, expect_end, pause, refusing, reset, wait_for
-from process.clients.tool import Run, finish, run, start
+from process.clients.tool import Run, finish, measure, run, start
 
 SHORT = ("--duration", "0.5", "--interval", "0.05")
 # What a pause is compared with, and what it is.
@@ -196,11 +196,13 @@ def test_more_than_was_sent() -> None:
 def test_a_peer_that_reads_nothing() -> None:
     """E4: a full connection is a pause, and what does not fit has to wait: TIMEOUT."""
     over = threading.Event()
-    options = ("--size", "65536", "--interval", "0.001", "--gap", "0.2", "--timeout", "0.3")
+    often = ("--size", "65536", "--interval", "0.001", "--gap", "0.2")
     with Peer(wait_for(over)) as peer:
-        done = run("probe", "hold", peer.address, *SHORT, *options)
+        limits = ("--duration", "1.5", "--timeout", "0.3")
+        done, cost = measure("probe", "hold", peer.address, *often, *limits)
         over.set()
     assert (done.code, done.words) == (28, ["OPEN", "PAUSE", "TIMEOUT", "SUMMARY"])
+    assert cost.processor_s < cost.seconds / 4  # waits, and does not ask again and again
 
 
 def test_expectation() -> None:

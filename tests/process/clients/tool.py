@@ -23,8 +23,9 @@ PATIENCE_S = 30.0
 
 # What a launcher holds: the program that a user runs.
 LAUNCHER = "import sys; from probes.commands import {tool}; sys.exit({tool}())"
-# The same, and at its end it tells the seconds since the imports, and the most memory it ever had,
-# which nobody else can: the peak that the system keeps of a child counts who forked it, too.
+# The same, and at its end it tells the seconds since the imports, those of processor, and the most
+# memory it ever had, which nobody else can: the peak that the system keeps of a child counts who
+# forked it, too.
 MEASURED = """
 import atexit, os, sys, time
 descriptor = int(sys.argv.pop(1))
@@ -34,7 +35,8 @@ began = time.monotonic()
 def report():
     with open("/proc/self/status") as status:
         peak_kib = status.read().split("VmHWM:")[1].split()[0]
-    os.write(descriptor, f"{{time.monotonic() - began}} {{peak_kib}}".encode())
+    took = time.monotonic() - began, time.process_time()
+    os.write(descriptor, f"{{took[0]}} {{took[1]}} {{peak_kib}}".encode())
 atexit.register(report)
 from probes.commands import {tool}
 sys.exit({tool}())
@@ -93,9 +95,12 @@ class Run:
 
 @dataclass(frozen=True)
 class Cost:
-    """What a run took: seconds without the imports, and the peak of its resident memory."""
+    """What a run took: seconds without the imports, seconds of processor with them, and the peak of
+    its resident memory.
+    """
 
     seconds: float
+    processor_s: float
     peak_kib: int
 
 
@@ -146,8 +151,8 @@ def measure(tool: str, *arguments: str, first: str = "") -> tuple[Run, Cost]:
         at = report.fileno()
         done = finish(start_python("-c", program, str(at), *arguments, descriptors=[at]))
         report.seek(0)
-        seconds, peak_kib = report.read().split()
-    return done, Cost(float(seconds), int(peak_kib))
+        seconds, processor_s, peak_kib = report.read().split()
+    return done, Cost(float(seconds), float(processor_s), int(peak_kib))
 
 
 @cache
