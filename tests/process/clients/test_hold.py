@@ -132,6 +132,13 @@ def test_reset() -> None:
     assert (held["exit"], held["returned_bytes"]) == (56, 512)
 
 
+def test_a_pause_that_ends_in_a_reset() -> None:
+    """The pause before the end counts, though no byte ended it."""
+    options = ("--duration", "600", "--interval", "60", "--gap", "20", "--json")
+    done = probe(pause(PAUSE_S), reset(), options=options)
+    assert objects(done)[-1]["longest_pause_ms"] >= PAUSE_S * 1000 / 2
+
+
 @pytest.mark.parametrize(
     "options", [(), ("--duration", "600")], ids=["near the end", "long before"]
 )
