@@ -27,6 +27,9 @@ MUTANTS: dict[str, dict[str, str]] = {
         "test_a_full_disk_tears_one_line_only": r"""
             services/runtime/logs.py | self._is_torn = size < len(data) and (self._is_torn or size > 0) | pass
         """,
+        "test_a_pipe_that_others_fill_meanwhile_takes_no_line": r"""
+            services/runtime/logs.py | stat.S_ISFIFO(os.fstat(stream.fileno()).st_mode) | False
+        """,
     },
     "tests/process/services/test_callers.py": {
         "test_out_of_descriptors": r"""

@@ -7,6 +7,7 @@ reads the lines they are dropped and counted, and the next line that gets throug
 import json
 import os
 import select
+import stat
 import threading
 import time
 from contextlib import suppress
@@ -43,12 +44,16 @@ class Sink:
         """The sink of a standard stream, which is None in a process started without it."""
         if not stream:
             return cls(os.open(os.devnull, os.O_WRONLY))
-        if stream.isatty():
-            # A terminal takes a line while it has room for one byte, and then waits. Opened anew
-            # it can be told not to wait, without a word to those who share the descriptor.
-            with suppress(OSError):
+        # A terminal takes a line while it has room for one byte, and then waits; so does a pipe
+        # that another process filled since it was asked. Opened anew they can be told not to
+        # wait, without a word to those who share the descriptor.
+        with suppress(OSError):
+            if stream.isatty():
                 terminal = os.ttyname(stream.fileno())
                 return cls(os.open(terminal, os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK))
+            if stat.S_ISFIFO(os.fstat(stream.fileno()).st_mode):
+                pipe = f"/proc/self/fd/{stream.fileno()}"
+                return cls(os.open(pipe, os.O_WRONLY | os.O_NONBLOCK))
         return cls(stream.fileno())
 
     def write(self, line: str) -> bool:

@@ -3,6 +3,7 @@
 import json
 import os
 import resource
+import select
 from pathlib import Path
 
 import pytest
@@ -77,3 +78,25 @@ def test_a_full_disk_tears_one_line_only(tmp_path: Path) -> None:
     assert json.loads(first)["number"] == 0
     assert json.loads(dropped)["lines"] == 2
     assert json.loads(after)["event"] == "after"
+
+
+def test_a_pipe_that_others_fill_meanwhile_takes_no_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pipe that had room when it was asked may have none any more, for it has other writers too.
+    The line is dropped all the same, and those who share the descriptor still wait for room.
+    """
+    reader, writer = os.pipe()
+    with os.fdopen(writer, "w") as stream:
+        sink = Sink.of(stream)
+        monkeypatch.setattr(sink, "_poll", HadRoom())
+        while sink.write("x" * 1000):
+            pass
+        assert os.get_blocking(writer)
+    os.close(reader)
+
+
+class HadRoom:
+    """A poll object that found room a moment ago."""
+
+    def poll(self, timeout: int) -> list[tuple[int, int]]:
+        """One descriptor, writable."""
+        return [(0, select.POLLOUT)]
