@@ -40,7 +40,7 @@ MUTANTS: dict[str, dict[str, str]] = {
             services/runtime/service.py | return self.max_connections - len(self.tally.open) | return 1
         """,
         "test_the_cap_stays_below_the_descriptor_limit": r"""
-            services/runtime/server.py | return min(asked, limit - RESERVED_DESCRIPTORS) | return asked
+            services/runtime/instance.py | return min(asked, limit - RESERVED_DESCRIPTORS) | return asked
         """,
         "test_a_thread_that_cannot_be_started_delays_the_accept": r"""
             services/runtime/threaded.py | except RuntimeError as error | except ZeroDivisionError as error
@@ -216,15 +216,19 @@ MUTANTS: dict[str, dict[str, str]] = {
         "test_a_check_has_one_deadline": r"""
             services/runtime/server.py | signal.setitimer(signal.ITIMER_REAL, CHECK_TIMEOUT_S) | signal.setitimer(signal.ITIMER_REAL, 20)
         """,
+        "test_a_check_ends_at_a_signal": r"""
+            services/runtime/server.py | signal.signal(signal.SIGINT, signal.SIG_DFL) | pass
+            services/runtime/server.py | _end_at_a_signal()\n    # One deadline | # One deadline
+        """,
         "test_a_hang_ends_with_the_drain": r"""
             services/runtime/lifecycle.py | self._second_signal(self.drain_timeout + OVERDUE_S) | signal.sigwait(SIGNALS)
         """,
         "test_no_answer_is_cut_by_a_stop_under_load": r"""
-            services/runtime/lifecycle.py | return self._requested_at + self.drain_timeout | return self._requested_at
+            services/runtime/lifecycle.py | return self._times[1] + self.drain_timeout | return self._times[1]
         """,
         "test_callers_who_never_read_cannot_hold_up_the_stop": r"""
-            services/runtime/lifecycle.py | return self._requested_at + self.drain_timeout | return math.inf
-            services/runtime/server.py | "stopped", cut=tally.endings[Ending.DRAINED]) | "stopped")
+            services/runtime/lifecycle.py | return self._times[1] + self.drain_timeout | return math.inf
+            services/runtime/instance.py | "stopped", cut=counts[Ending.DRAINED]) | "stopped")
         """,
         "test_a_wedged_server_fails_its_check": r"""
             services/daytime/service.py | def check(self, connected: socket) -> bool: | def check(self, connected: socket) -> bool:\n        return True

@@ -1,6 +1,7 @@
 """What both services share. Read it in this order:
 
 server        settings -> sockets -> model -> exit status
+ports         settings -> sockets; instance: all that is there before the first caller
 iterative     one caller at a time
 threaded      a thread for each caller
 evented       one epoll loop for all callers

@@ -4,7 +4,6 @@ import math
 import os
 import select
 import signal
-import threading
 import time
 
 SIGNALS = {signal.SIGTERM, signal.SIGINT}
@@ -24,36 +23,57 @@ class Stop:
     def __init__(self) -> None:
         self.drain_delay = 0.0  # seconds from the first signal to the request
         self.drain_timeout = 0.0  # seconds from the request to the deadline
-        self.signalled = False
-        self._requested_at = math.inf
+        self._times = [math.inf] * 2  # of the first signal and of the request, monotonic seconds
         self._reader, self._writer = os.pipe()
 
     @classmethod
     def on_signals(cls) -> "Stop":
         """A stop that SIGTERM and SIGINT request. Call it in the main thread, before all else.
 
-        The signals are blocked, and a thread waits for them. So none is lost from here on, not
-        even as process 1 of a container, where the kernel discards a signal that is neither
+        The signals are blocked, and wait for whoever obeys them. So none is lost from here on,
+        not even as process 1 of a container, where the kernel discards a signal that is neither
         handled nor blocked; and no system call is ever interrupted by one.
         """
-        stop = cls()
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
-        threading.Thread(target=stop._obey_signals, daemon=True).start()
-        return stop
+        return cls()
+
+    def obey_signals(self) -> None:
+        """Wait for the signals and do what they ask for: the work of a thread of its own."""
+        signal.sigwait(SIGNALS)
+        self.announce()
+        # In this thread, since another may not be had by now: the threaded model uses them up.
+        if not self._second_signal(self.drain_delay):
+            self.request()
+            self._second_signal(self.drain_timeout + OVERDUE_S)
+        os._exit(1)
 
     def fileno(self) -> int:
         """The descriptor that is readable once the stop is requested."""
         return self._reader
 
     @property
+    def signalled(self) -> bool:
+        """Whether the first signal has come."""
+        return self._times[0] < math.inf
+
+    @property
     def requested(self) -> bool:
         """Whether to accept nobody any more."""
-        return self._requested_at < math.inf
+        return self._times[1] < math.inf
 
     @property
     def deadline(self) -> float:
         """When open connections must have ended, monotonic seconds; infinite until requested."""
-        return self._requested_at + self.drain_timeout
+        return self._times[1] + self.drain_timeout
+
+    def announce(self) -> None:
+        """Tell that the stop will be requested, after the drain delay."""
+        self._times[0] = time.monotonic()
+
+    def request(self) -> None:
+        """Ask all to stop."""
+        self._times[1] = time.monotonic()
+        os.write(self._writer, b".")
 
     def wait(self, events: dict[int, int], until: float = math.inf) -> set[int]:
         """Wait for poll events (descriptor: mask); the ready descriptors.
@@ -70,21 +90,8 @@ class Stop:
         ready = poll.poll(None if timeout == math.inf else max(0.0, timeout * 1000))
         return {descriptor for descriptor, _ in ready} - {self._reader}
 
-    def _obey_signals(self) -> None:
-        signal.sigwait(SIGNALS)
-        self.signalled = True
-        # In this thread, since another may not be had by now: the threaded model uses them up.
-        if not self._second_signal(self.drain_delay):
-            self._request()
-            self._second_signal(self.drain_timeout + OVERDUE_S)
-        os._exit(1)
-
     def _second_signal(self, within: float) -> bool:
         if hasattr(signal, "sigtimedwait"):
             return signal.sigtimedwait(SIGNALS, within) is not None
         time.sleep(within)  # on macOS, where a second signal is noticed only then
         return False
-
-    def _request(self) -> None:
-        self._requested_at = time.monotonic()
-        os.write(self._writer, b".")

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 from runtime import __version__
-from runtime.tally import Tally
+from runtime.connection import Ending
+from runtime.tally import ACCEPT_ERRORS, DROP_REASONS, Counts
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 PREFIX = "small_services_"
@@ -11,27 +12,27 @@ PREFIX = "small_services_"
 Samples = dict[str, int]  # labels as they stand in braces, or nothing: value
 
 
-def metrics_text(tally: Tally, service: str, model: str) -> str:
-    """Every counter of the tally. There is no label for peers: they are without number."""
-    return "\n".join(line for family in _families(tally, service, model) for line in family) + "\n"
+def metrics_text(counts: Counts, service: str, model: str) -> str:
+    """All counts. There is no label for peers: they are without number."""
+    return "\n".join(line for family in _families(counts, service, model) for line in family) + "\n"
 
 
-def _families(tally: Tally, service: str, model: str) -> Iterator[list[str]]:
-    received, sent = tally.stream_bytes()
-    endings = {f'ending="{ending.value}"': count for ending, count in tally.endings.items()}
+def _families(counts: Counts, service: str, model: str) -> Iterator[list[str]]:
     build = f'service="{service}",model="{model}",version="{__version__}"'
-    both = (tally.datagram_bytes_received, tally.datagram_bytes_sent)
+    received = _by_transport(counts["received"], counts["datagram_bytes_received"])
+    sent = _by_transport(counts["sent"], counts["datagram_bytes_sent"])
+    endings = {f'ending="{ending.value}"': counts[ending] for ending in Ending}
+    drops = {f'reason="{reason}"': counts[reason] for reason in DROP_REASONS}
+    errors = {f'error="{name}"': counts[name] for name in ACCEPT_ERRORS}
     yield _family("build_info", "gauge", "What runs here.", {build: 1})
-    yield _family("connections_total", "counter", "Accepted.", {"": tally.connections})
-    yield _family("connections_active", "gauge", "Open now.", {"": len(tally.open)})
+    yield _family("connections_total", "counter", "Accepted.", {"": counts["connections"]})
+    yield _family("connections_active", "gauge", "Open now.", {"": counts["open"]})
     yield _family("connection_endings_total", "counter", "Ended, by kind.", endings)
-    yield _family("received_bytes_total", "counter", "Data in.", _by_transport(received, both[0]))
-    yield _family("sent_bytes_total", "counter", "Data out.", _by_transport(sent, both[1]))
-    yield _family("datagrams_received_total", "counter", "In.", {"": tally.datagrams_received})
-    yield _family("datagrams_sent_total", "counter", "Out.", {"": tally.datagrams_sent})
-    drops = {f'reason="{reason}"': count for reason, count in tally.drops.copy().items()}
+    yield _family("received_bytes_total", "counter", "Data in.", received)
+    yield _family("sent_bytes_total", "counter", "Data out.", sent)
+    yield _family("datagrams_received_total", "counter", "In.", {"": counts["datagrams_received"]})
+    yield _family("datagrams_sent_total", "counter", "Out.", {"": counts["datagrams_sent"]})
     yield _family("datagrams_dropped_total", "counter", "Not answered, by reason.", drops)
-    errors = {f'error="{name}"': count for name, count in tally.accept_errors.copy().items()}
     yield _family("accept_errors_total", "counter", "Callers without means for one.", errors)
 
 

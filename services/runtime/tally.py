@@ -2,9 +2,11 @@
 
 import threading
 from collections import Counter
+from errno import errorcode
 from typing import Any
 
 from runtime.connection import Connection, Ending
+from runtime.listening import EXHAUSTED
 
 # Why a datagram is not answered.
 DROP_REASONS = (
@@ -13,6 +15,12 @@ DROP_REASONS = (
     "not_unicast",  # it was sent to many
     "not_sent",  # no room in the send buffer, no route, too big for the path
 )
+
+# What a caller could not be accepted for.
+ACCEPT_ERRORS = sorted(errorcode[number] for number in EXHAUSTED)
+
+# All numbers, always in the same order; by name, an ending by itself.
+Counts = dict[Any, int]
 
 
 class Tally:
@@ -27,7 +35,7 @@ class Tally:
         self.open: dict[int, Any] = {}  # by descriptor, in the order of arrival
         self.connections = 0
         self.endings = Counter(dict.fromkeys(Ending, 0))
-        self.accept_errors: Counter[str] = Counter()
+        self.accept_errors = Counter(dict.fromkeys(ACCEPT_ERRORS, 0))
         self.datagrams_received = self.datagrams_sent = 0
         self.datagram_bytes_received = self.datagram_bytes_sent = 0
         self.drops = Counter(dict.fromkeys(DROP_REASONS, 0))
@@ -54,8 +62,19 @@ class Tally:
         self.datagrams_sent += sent
         self.datagram_bytes_sent += out_bytes
 
-    def stream_bytes(self) -> tuple[int, int]:
-        """Bytes received and sent over all connections, ended and open."""
+    def counts(self) -> Counts:
+        """All numbers, bytes over ended and open connections included."""
         with self.lock:
-            received = self._received + sum(each.received for each in self.open.values())
-            return received, self._sent + sum(each.sent for each in self.open.values())
+            return {
+                "connections": self.connections,
+                "open": len(self.open),
+                "received": self._received + sum(each.received for each in self.open.values()),
+                "sent": self._sent + sum(each.sent for each in self.open.values()),
+                "datagrams_received": self.datagrams_received,
+                "datagrams_sent": self.datagrams_sent,
+                "datagram_bytes_received": self.datagram_bytes_received,
+                "datagram_bytes_sent": self.datagram_bytes_sent,
+                **self.endings,
+                **self.drops,
+                **self.accept_errors,
+            }

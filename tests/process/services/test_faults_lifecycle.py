@@ -178,3 +178,17 @@ def test_a_check_has_one_deadline() -> None:
         assert time.monotonic() - began < 6
     assert check.returncode == 1
     assert check.stderr.endswith("timed out\n")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_check_ends_at_a_signal(number: signal.Signals) -> None:
+    """`--check` has nothing to finish: a signal ends it at once and in silence."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = str(silent.getsockname()[1])
+        command = [PYTHON, "-m", "echo", "--check", "--host", "127.0.0.1", "--port", port]
+        with subprocess.Popen(command, env=environment(), stderr=subprocess.PIPE) as check:
+            silent.settimeout(20)
+            with silent.accept()[0]:
+                check.send_signal(number)
+                assert check.communicate(timeout=20)[1] == b""
+    assert check.returncode == -number

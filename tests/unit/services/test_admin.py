@@ -87,7 +87,7 @@ def test_metrics_are_prometheus_text() -> None:
     tally.connections = 3
     tally.endings[Ending.DONE] += 2
     tally.drops["rate"] += 5
-    text = metrics_text(tally, "echo", "evented")
+    text = metrics_text(tally.counts(), "echo", "evented")
     lines = text.splitlines()
     assert text.endswith("\n")
     assert "small_services_connections_total 3" in lines

@@ -1,0 +1,96 @@
+"""A server about to serve: its settings, its log, what it has bound."""
+
+import resource
+import sys
+from collections.abc import Callable
+from threading import Thread
+from typing import TypeVar
+
+from runtime import __version__, threaded
+from runtime.admin import MAX_CONNECTIONS as ADMIN_CONNECTIONS
+from runtime.admin import Admin
+from runtime.connection import Ending
+from runtime.datagrams import Datagrams
+from runtime.heartbeat import Heartbeat
+from runtime.lifecycle import Stop
+from runtime.listening import address_text
+from runtime.logs import Log, Sink
+from runtime.metrics import metrics_text
+from runtime.ports import CannotStart, Port, open_admin_port, open_service_port
+from runtime.service import Server, Service
+from runtime.settings import Settings
+from runtime.tally import Counts, Tally
+
+# Descriptors that are not callers: standard streams, listener, epoll, pipes, and what a
+# library opens for a moment.
+RESERVED_DESCRIPTORS = 32
+
+T = TypeVar("T")
+
+
+class Instance:
+    """What a server has before it has met a caller. Raises CannotStart."""
+
+    def __init__(self, service: Service, settings: Settings, stop: Stop) -> None:
+        stop.drain_delay, stop.drain_timeout = settings.drain_delay, settings.drain_timeout
+        self.settings = settings
+        self.stop = stop
+        sink, text = Sink.of(sys.stdout), sys.stdout is not None and sys.stdout.isatty()
+        self.log = Log(service.name, settings.log_level, sink, text=text)
+        self._quiet = Log(service.name, "warning", sink, text=text)
+        self._service = service
+        self._cap = connection_cap(settings.max_connections)
+        self.port = open_service_port(settings)
+        self.admin_listener = open_admin_port(settings)
+
+    def server(self, port: Port, tally: Tally, heartbeat: Heartbeat) -> Server[Service]:
+        """All it takes to serve the port."""
+        rate, datagrams = self.settings.udp_rate, None
+        if port.sockets:
+            datagrams = Datagrams(port.sockets, self._service, rate, tally)
+        beside = (tally, heartbeat, self._cap, datagrams)
+        return Server(port.listener, self._service, self.stop, self.log, *beside)
+
+    def serve_admin(self, is_alive: Callable[[], bool], counts: Callable[[], Counts]) -> None:
+        """Serve the admin port, if there is one, in a thread that ends with the process."""
+        if not self.admin_listener:
+            return
+        name, model, stop = self._service.name, self.settings.model, self.stop
+        service = Admin(
+            is_alive, lambda: not stop.signalled, lambda: metrics_text(counts(), name, model)
+        )
+        beside = (Tally(), Heartbeat(), ADMIN_CONNECTIONS)
+        start(threaded.serve, Server(self.admin_listener, service, Stop(), self._quiet, *beside))
+
+    def say_ready(self) -> None:
+        """The first line of the log."""
+        facts: dict[str, object] = {"address": address_text(self.port.listener.getsockname())}
+        if self.admin_listener:
+            facts["admin"] = address_text(self.admin_listener.getsockname())
+        facts |= {"udp": self.settings.udp, "model": self.settings.model}
+        facts |= {"max_connections": self._cap, "version": __version__}
+        self.log.write("info", "ready", **facts)
+
+    def say_stopped(self, counts: Counts) -> None:
+        """The last line of the log: how many were cut at the drain deadline."""
+        self.log.write("info", "stopped", cut=counts[Ending.DRAINED])
+
+
+def connection_cap(asked: int) -> int:
+    """The callers that one process may have, where that many are asked for. Raises CannotStart."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if limit == resource.RLIM_INFINITY:
+        return asked
+    if limit <= RESERVED_DESCRIPTORS:
+        raise CannotStart(f"RLIMIT_NOFILE {limit}: leaves no descriptor for a caller")
+    return min(asked, limit - RESERVED_DESCRIPTORS)
+
+
+def start(work: Callable[[T], None], argument: T) -> Thread:
+    """Do some work in a thread that ends with the process. Raises CannotStart."""
+    thread = Thread(target=work, args=[argument], daemon=True)
+    try:
+        thread.start()
+    except RuntimeError as error:
+        raise CannotStart(str(error)) from None
+    return thread
