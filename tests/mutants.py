@@ -275,6 +275,81 @@ MUTANTS: dict[str, dict[str, str]] = {
             services/runtime/evented.py | except (OSError, MemoryError) as error | except MemoryError as error
         """,
     },
+    "tests/process/services/test_workers.py": {
+        "test_two_workers_share_the_callers": r"""
+            services/runtime/supervisor.py | partial(self._work, port, slot) | partial(self._work, instance.ports[0], slot)
+        """,
+        "test_two_workers_share_the_datagrams": r"""
+            services/runtime/ports.py | open_siblings(first.sockets) | []
+        """,
+        "test_a_port_has_one_server": r"""
+            services/runtime/listening.py | if is_sibling: | if True:
+        """,
+        "test_a_udp_port_has_one_server": r"""
+            services/runtime/datagrams.py | if is_sibling: | if True:
+        """,
+        "test_the_cap_is_shared_out": r"""
+            services/runtime/instance.py | ceil(settings.max_connections / settings.workers) | settings.max_connections
+        """,
+    },
+    "tests/unit/services/test_child.py": {
+        "test_pauses_double_up_to_ten_seconds": r"""
+            services/runtime/child.py | LAST_PAUSE_S = 0.1, 10.0 | LAST_PAUSE_S = 0.1, 60.0
+        """,
+    },
+    "tests/process/services/test_faults_workers.py": {
+        "test_a_killed_worker_cuts_only_whom_it_had": r"""
+            services/runtime/supervisor.py | if not child.pid and child.due <= now: | if not child.pid and child.due == 0:
+            services/runtime/supervisor.py | self._instance.say_ready() | self._instance.say_ready()\n        [port.close() for port in self._instance.ports]
+        """,
+        "test_callers_of_a_dead_worker_are_answered": r"""
+            services/runtime/supervisor.py | self._instance.say_ready() | self._instance.say_ready()\n        [port.close() for port in self._instance.ports]
+        """,
+        "test_who_waits_for_a_dead_worker_is_served_at_the_stop": r"""
+            services/runtime/supervisor.py | self._start_due(math.inf) | pass
+            services/runtime/supervisor.py | self._reap()\n        self._start_due | self._start_due
+        """,
+        "test_a_worker_that_keeps_dying_is_replaced_ever_more_slowly": r"""
+            services/runtime/child.py | min(max(FIRST_PAUSE_S, 2 * now), LAST_PAUSE_S) | 0.0
+        """,
+        "test_a_fork_that_fails_is_tried_again": r"""
+            services/runtime/supervisor.py | except OSError as error | except ZeroDivisionError as error
+        """,
+        "test_a_worker_is_replaced_whatever_a_parent_ignored": r"""
+            services/runtime/supervisor.py | signal.signal(signal.SIGCHLD, signal.SIG_DFL) | pass
+        """,
+        "test_no_sum_falls_when_a_worker_dies": r"""
+            services/runtime/tally.py | cells.tolist() if cells else [] | [0] * 99
+            services/runtime/scoreboard.py | self.cells[_LOST] += self.cells[_CONNECTIONS] - ended | pass
+        """,
+        "test_a_signal_to_the_whole_group_counts_once": r"""
+            services/runtime/child.py | status = 1 | status = 1\n    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGINT})
+        """,
+        "test_a_second_signal_ends_all_workers": r"""
+            services/runtime/supervisor.py | self._end_all()\n        if | if
+        """,
+        "test_a_second_signal_is_heard_in_the_drain_delay": r"""
+            services/runtime/supervisor.py | self._tend(time.monotonic() + self._stop.drain_delay) | time.sleep(self._stop.drain_delay)
+        """,
+        "test_a_killed_supervisor_leaves_nobody": r"""
+            services/runtime/lifecycle.py | os.close(self._writer) | pass
+            services/runtime/lifecycle.py | self._times[1] = self._times[0] | pass
+        """,
+        "test_a_stopped_worker_is_not_alive": r"""
+            services/runtime/supervisor.py | child.slot.suspend() | pass
+            services/runtime/supervisor.py | child.slot.resume() | pass
+        """,
+        "test_a_stalled_worker_is_not_alive": r"""
+            services/runtime/scoreboard.py | return all(slot.heartbeat.is_alive() for slot in self.slots) | return True
+            services/runtime/scoreboard.py | self.cells[_OPEN] = 0\n        self.heartbeat.cell[0] = math.inf | self.cells[_OPEN] = 0
+        """,
+        "test_a_hung_worker_ends_with_the_drain": r"""
+            services/runtime/supervisor.py | self._tend(self._stop.deadline + OVERDUE_S) | self._tend(math.inf)
+        """,
+        "test_the_admin_port_comes_back": r"""
+            services/runtime/supervisor.py | if not child.pid and child.due <= now: | if not child.pid and child.due <= now and (child.slot or not child.due):
+        """,
+    },
     "tests/process/clients/test_faults_answers.py": {
         "test_silence": r"""
             clients/probes/deadline.py | seconds = self._end - self._clock() | seconds = 20.0

@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import random
+import re
 import signal
 import socket
 import subprocess
@@ -126,6 +127,11 @@ class ServerProcess:
         assert status == 200
         return text
 
+    def samples(self) -> dict[str, int]:
+        """The numbers of /metrics, by name and labels."""
+        found = re.findall(r"^small_services_(\S+) (\d+)$", self.metrics(), re.MULTILINE)
+        return {name: int(value) for name, value in found}
+
     def send(self, number: int = signal.SIGTERM) -> None:
         """Send the process a signal."""
         self.process.send_signal(number)
@@ -148,9 +154,23 @@ class ServerProcess:
             raise AssertionError(f"server ended with {self.wait()}: {self.stderr}")
         return []
 
-    def descriptors(self) -> int:
-        """How many descriptors the process has open."""
-        return len(list(Path(f"/proc/{self.process.pid}/fd").iterdir()))
+    def children(self) -> list[int]:
+        """The processes that it has started, in the order of their birth; [] if nobody tells."""
+        file = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        return [int(pid) for pid in file.read_text().split()] if file.exists() else []
+
+    def workers(self) -> list[int]:
+        """The children that wait for callers, once they are as many as were asked for."""
+
+        def serving() -> list[int]:
+            found = [pid for pid in self.children() if "anon_inode:[eventpoll]" in open_files(pid)]
+            return found if len(found) == self.ready["workers"] else []
+
+        return list(wait_until(serving, "all workers"))
+
+    def descriptors(self, pid: int | None = None) -> int:
+        """How many descriptors the process, or a child, has open."""
+        return len(list(Path(f"/proc/{pid or self.process.pid}/fd").iterdir()))
 
     def threads(self) -> int:
         """How many threads the process has."""
@@ -185,9 +205,10 @@ class ServerProcess:
                 each.close()
         return [each for each in found if each.fileno() >= 0]
 
-    def cpu_seconds(self) -> float:
-        """The processor time that the process has used, in user and system mode."""
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+    def cpu_seconds(self, pid: int | None = None) -> float:
+        """The processor time that the process, or a child, has used, in user and system mode."""
+        stat = Path(f"/proc/{pid or self.process.pid}/stat").read_text()
+        fields = stat.rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def is_at_rest(self) -> bool:
@@ -202,9 +223,13 @@ class ServerProcess:
         return int(status.split("VmHWM:")[1].split()[0]) * 1024
 
     def end(self) -> None:
-        """Kill the process if it still runs."""
+        """Kill the process if it still runs, and its children with it."""
         if self.process.poll() is None:
+            children = self.children()
             self.process.kill()
+            for pid in children:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
         self.wait()
         for stream in (self.process.stdout, self.process.stderr):
             if stream:
@@ -235,18 +260,48 @@ def free_port() -> int:
             return port
 
 
+def open_files(pid: int) -> list[str]:
+    """What a process has open, `socket:[4711]` say; nothing once it has ended."""
+    files = []
+    with contextlib.suppress(FileNotFoundError):
+        for link in Path(f"/proc/{pid}/fd").iterdir():
+            with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+                files.append(str(link.readlink()))
+    return files
+
+
+def is_running(pid: int) -> bool:
+    """Whether a process is there, and has not ended."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
 def listening_port(pid: int) -> int:
     """The port that a process without a ready line listens on, 0 if there is none yet."""
-    sockets = set()
-    for link in Path(f"/proc/{pid}/fd").iterdir():
-        with contextlib.suppress(FileNotFoundError):  # closed meanwhile
-            sockets.add(str(link.readlink()))
+    sockets = open_files(pid)
     for table in ("tcp", "tcp6"):
         for row in Path(f"/proc/{pid}/net/{table}").read_text().splitlines()[1:]:
             _, local, _, state, *rest = row.split()
             if state == "0A" and f"socket:[{rest[5]}]" in sockets:
                 return int(local.rpartition(":")[2], 16)
     return 0
+
+
+def refuses(port: int) -> bool:
+    """Whether nobody listens on the port any more."""
+    try:
+        socket.create_connection(("127.0.0.1", port), 5).close()
+    except OSError:
+        return True
+    return False
+
+
+def talk(caller: socket.socket, data: bytes = b"x") -> None:
+    """Have something echoed, so that the caller is known to be served."""
+    caller.sendall(data)
+    assert receive_exactly(caller, len(data)) == data
 
 
 def receive_all(connection: socket.socket) -> bytes:

@@ -12,6 +12,7 @@ service       what a service brings to a model
 listening     opening the listener, taking callers off its queue
 datagrams     the UDP side; guard: whom not to answer there
 lifecycle     SIGTERM and SIGINT
+supervisor    workers, each with a loop of its own; child: one of them; scoreboard: what it tells
 settings      flags and environment, parsed once; parsers: text to value
 logs          a line for each finished connection
 tally         what is counted; metrics: the same as text for Prometheus

@@ -15,7 +15,9 @@ from socket import (
     IPV6_PKTINFO,
     IPV6_RECVPKTINFO,
     IPV6_V6ONLY,
+    SO_REUSEPORT,
     SOCK_DGRAM,
+    SOL_SOCKET,
 )
 from time import monotonic
 
@@ -74,7 +76,16 @@ def open_sockets(host: str, port: int, family: str) -> list[socket.socket]:
     return opened
 
 
-def _open(host: str, port: int) -> socket.socket:
+def open_siblings(sockets: list[socket.socket]) -> list[socket.socket]:
+    """One more socket for each of these, on the same address; see `listening.open_sibling`."""
+    opened = []
+    for first in sockets:
+        first.setsockopt(SOL_SOCKET, SO_REUSEPORT, 1)
+        opened.append(_open(*first.getsockname()[:2], is_sibling=True))
+    return opened
+
+
+def _open(host: str, port: int, *, is_sibling: bool = False) -> socket.socket:
     is_v6 = ":" in host
     opened = socket.socket(AF_INET6 if is_v6 else AF_INET, SOCK_DGRAM)
     try:
@@ -83,6 +94,8 @@ def _open(host: str, port: int) -> socket.socket:
             opened.setsockopt(IPPROTO_IPV6, IPV6_RECVPKTINFO, 1)
         else:
             opened.setsockopt(IPPROTO_IP, IP_PKTINFO, 1)
+        if is_sibling:
+            opened.setsockopt(SOL_SOCKET, SO_REUSEPORT, 1)
         opened.setblocking(False)
         opened.bind(sockaddr(host, port))
     except BaseException:

@@ -135,7 +135,7 @@ class Loop:
             self._next_sweep = self._now + SWEEP_S
 
     def _sweep(self) -> None:
-        """End who is late, some at a time, and try again to accept after a pause for no means."""
+        """End who is late, some at a time; then try to accept again, and publish the counts."""
         if not self._unswept:
             self._unswept = list(self._conversations.values())
         self._end_who_is_late(self._unswept[-SWEEP_BATCH:])
@@ -144,6 +144,7 @@ class Loop:
             return
         if not self._accepting:
             self._resume_accepting()
+        self._server.tally.publish()
         at_rest = not self._conversations and (self._accepting or self._draining)
         self._next_sweep = math.inf if at_rest else self._now + SWEEP_S
 
@@ -160,6 +161,7 @@ class Loop:
     def _drain(self) -> None:
         """Accept whoever waits and close the listener; the loop ends with the last caller."""
         self._draining = True
+        self._server.stop.heed()
         self._epoll.unregister(self._server.stop)
         self._pause_accepting()
         if self._server.datagrams:

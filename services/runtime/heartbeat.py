@@ -11,12 +11,12 @@ class Heartbeat:
     """Entered while a loop has work at hand, left while it waits for some: `with heartbeat:`.
 
     So a loop that rests for an hour is alive, and one that has been at a single turn for
-    `STALLED_AFTER_S` is not. `cell` is a memoryview of one double: since when there is work,
-    monotonic seconds, or infinity.
+    `STALLED_AFTER_S` is not. `cell` is a memoryview of one double, which workers share with their
+    supervisor: since when there is work, monotonic seconds, or infinity.
     """
 
-    def __init__(self) -> None:
-        self.cell = memoryview(bytearray(8)).cast("d")
+    def __init__(self, cell: "memoryview[float] | None" = None) -> None:
+        self.cell = memoryview(bytearray(8)).cast("d") if cell is None else cell
         self.cell[0] = math.inf
 
     def __enter__(self) -> None:

@@ -1,8 +1,9 @@
-"""A server about to serve: its settings, its log, what it has bound."""
+"""A server about to serve, alone or with workers: its settings, its log, what it has bound."""
 
 import resource
 import sys
 from collections.abc import Callable
+from math import ceil
 from threading import Thread
 from typing import TypeVar
 
@@ -16,7 +17,7 @@ from runtime.lifecycle import Stop
 from runtime.listening import address_text
 from runtime.logs import Log, Sink
 from runtime.metrics import metrics_text
-from runtime.ports import CannotStart, Port, open_admin_port, open_service_port
+from runtime.ports import CannotStart, Port, open_admin_port, open_service_ports
 from runtime.service import Server, Service
 from runtime.settings import Settings
 from runtime.tally import Counts, Tally
@@ -39,12 +40,12 @@ class Instance:
         self.log = Log(service.name, settings.log_level, sink, text=text)
         self._quiet = Log(service.name, "warning", sink, text=text)
         self._service = service
-        self._cap = connection_cap(settings.max_connections)
-        self.port = open_service_port(settings)
+        self._cap = connection_cap(ceil(settings.max_connections / settings.workers))
+        self.ports = open_service_ports(settings)
         self.admin_listener = open_admin_port(settings)
 
     def server(self, port: Port, tally: Tally, heartbeat: Heartbeat) -> Server[Service]:
-        """All it takes to serve the port."""
+        """All it takes to serve one of the ports."""
         rate, datagrams = self.settings.udp_rate, None
         if port.sockets:
             datagrams = Datagrams(port.sockets, self._service, rate, tally)
@@ -64,11 +65,13 @@ class Instance:
 
     def say_ready(self) -> None:
         """The first line of the log."""
-        facts: dict[str, object] = {"address": address_text(self.port.listener.getsockname())}
+        workers = self.settings.workers
+        facts: dict[str, object] = {"address": address_text(self.ports[0].listener.getsockname())}
         if self.admin_listener:
             facts["admin"] = address_text(self.admin_listener.getsockname())
         facts |= {"udp": self.settings.udp, "model": self.settings.model}
-        facts |= {"max_connections": self._cap, "version": __version__}
+        facts |= {"workers": workers} if workers > 1 else {}
+        facts |= {"max_connections": self._cap * workers, "version": __version__}
         self.log.write("info", "ready", **facts)
 
     def say_stopped(self, counts: Counts) -> None:

@@ -12,18 +12,21 @@ SIGNALS = {signal.SIGTERM, signal.SIGINT}
 # is held up by nothing: the threads and the datagrams of the other models have 4 s together.
 OVERDUE_S = 4.5
 
+# When the first signal came, and when the stop was requested; monotonic seconds.
+TIMES = 2
+
 
 class Stop:
-    """The request to stop, as something that every thread can wait for.
+    """The request to stop, as something that every thread and every worker can wait for.
 
     Its descriptor turns readable with the request and stays so, because nobody reads it: one
-    request wakes all threads, and none can miss it.
+    request wakes all, and none can miss it.
     """
 
     def __init__(self) -> None:
         self.drain_delay = 0.0  # seconds from the first signal to the request
         self.drain_timeout = 0.0  # seconds from the request to the deadline
-        self._times = [math.inf] * 2  # of the first signal and of the request, monotonic seconds
+        self.share(memoryview(bytearray(8 * TIMES)).cast("d"))
         self._reader, self._writer = os.pipe()
 
     @classmethod
@@ -36,6 +39,14 @@ class Stop:
         """
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         return cls()
+
+    def share(self, times: "memoryview[float]") -> None:
+        """Keep the times in these cells, `TIMES` of them, which other processes see too.
+
+        Call it before a signal is obeyed, since nothing of the old cells is kept.
+        """
+        self._times = times
+        self._times[0] = self._times[1] = math.inf
 
     def obey_signals(self) -> None:
         """Wait for the signals and do what they ask for: the work of a thread of its own."""
@@ -74,6 +85,18 @@ class Stop:
         """Ask all to stop."""
         self._times[1] = time.monotonic()
         os.write(self._writer, b".")
+
+    def leave_to_supervisor(self) -> None:
+        """In a worker: have the descriptor turn readable also when the supervisor has gone."""
+        os.close(self._writer)
+
+    def heed(self) -> None:
+        """Take note that the descriptor is readable. A supervisor that was killed tells no time
+        of the request: then it is now.
+        """
+        if not self.requested:
+            self.announce()
+            self._times[1] = self._times[0]
 
     def wait(self, events: dict[int, int], until: float = math.inf) -> set[int]:
         """Wait for poll events (descriptor: mask); the ready descriptors.

@@ -10,6 +10,7 @@ from socket import (
     IPPROTO_TCP,
     IPV6_V6ONLY,
     SO_REUSEADDR,
+    SO_REUSEPORT,
     SOCK_STREAM,
     SOL_SOCKET,
     has_dualstack_ipv6,
@@ -89,7 +90,19 @@ def open_listener(host: str, port: int, family: str) -> socket.socket:
     return _listen(host, port, v6only=family == "6" or host != "::")
 
 
-def _listen(host: str, port: int, *, v6only: bool) -> socket.socket:
+def open_sibling(listener: socket.socket) -> socket.socket:
+    """One more listener on the same address; the kernel spreads callers over all of them. Linux.
+
+    The first is given SO_REUSEPORT only now that it listens. Bound with it, the first listener of
+    a second server would not find the port taken, but join those of this one. Raises OSError.
+    """
+    listener.setsockopt(SOL_SOCKET, SO_REUSEPORT, 1)
+    host, port = listener.getsockname()[:2]
+    v6only = listener.family == AF_INET6 and listener.getsockopt(IPPROTO_IPV6, IPV6_V6ONLY)
+    return _listen(host, port, v6only=bool(v6only), is_sibling=True)
+
+
+def _listen(host: str, port: int, *, v6only: bool, is_sibling: bool = False) -> socket.socket:
     is_v6 = ":" in host
     listener = socket.socket(AF_INET6 if is_v6 else AF_INET, SOCK_STREAM)
     try:
@@ -98,6 +111,8 @@ def _listen(host: str, port: int, *, v6only: bool) -> socket.socket:
         # Daytime closes first, so the TIME_WAIT of every call is ours: a restart must not
         # find its own port taken.
         listener.setsockopt(SOL_SOCKET, SO_REUSEADDR, 1)
+        if is_sibling:
+            listener.setsockopt(SOL_SOCKET, SO_REUSEPORT, 1)
         for level, name, value in _INHERITED:
             if hasattr(socket, name):
                 listener.setsockopt(level, getattr(socket, name), value)

@@ -4,8 +4,8 @@ import errno
 from socket import socket
 from typing import NamedTuple
 
-from runtime.datagrams import open_sockets
-from runtime.listening import open_listener
+from runtime.datagrams import open_siblings, open_sockets
+from runtime.listening import open_listener, open_sibling
 from runtime.settings import Settings
 
 # How often to look for a port that is free for TCP and UDP, where the system may choose.
@@ -29,9 +29,31 @@ class Port(NamedTuple):
     listener: socket
     sockets: list[socket]
 
+    def close(self) -> None:
+        """Close all of it; what other processes have of it stays open."""
+        for each in (self.listener, *self.sockets):
+            each.close()
 
-def open_service_port(settings: Settings) -> Port:
-    """The port of the service. Raises CannotStart."""
+
+def open_service_ports(settings: Settings) -> list[Port]:
+    """The port of the service, once for each worker. Raises CannotStart."""
+    first = _open_service_port(settings)
+    try:
+        siblings = [
+            Port(open_sibling(first.listener), open_siblings(first.sockets))
+            for _ in range(1, settings.workers)
+        ]
+    except OSError as error:
+        raise _cannot_bind(settings, "port", error) from None
+    return [first, *siblings]
+
+
+def open_admin_port(settings: Settings) -> socket | None:
+    """The listener of the admin port, if there is to be one. Raises CannotStart."""
+    return _listener(settings, "admin_port") if settings.admin_port else None
+
+
+def _open_service_port(settings: Settings) -> Port:
     for _ in range(PORT_TRIES):
         listener = _listener(settings, "port")
         if not settings.udp:
@@ -44,11 +66,6 @@ def open_service_port(settings: Settings) -> Port:
             if settings.port or error.errno != errno.EADDRINUSE:
                 raise CannotStart(f"{_cannot_bind(settings, 'port', error)} (UDP)") from None
     raise CannotStart("--port 0: found none that is free for both TCP and UDP")
-
-
-def open_admin_port(settings: Settings) -> socket | None:
-    """The listener of the admin port, if there is to be one. Raises CannotStart."""
-    return _listener(settings, "admin_port") if settings.admin_port else None
 
 
 def _listener(settings: Settings, port: str) -> socket:

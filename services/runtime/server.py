@@ -43,8 +43,16 @@ def run(name: str, kind: type[S], make_service: Callable[[S], Service], stop: St
 
 def _serve(service: Service, settings: Settings, stop: Stop) -> int:
     instance = Instance(service, settings, stop)
+    if settings.workers > 1:
+        from runtime.supervisor import Supervisor
+
+        return Supervisor(instance).run()
+    return _serve_alone(instance)
+
+
+def _serve_alone(instance: Instance) -> int:
     tally, heartbeat, model = Tally(), Heartbeat(), instance.settings.model
-    server = instance.server(instance.port, tally, heartbeat)
+    server = instance.server(instance.ports[0], tally, heartbeat)
     start(Stop.obey_signals, instance.stop)
     instance.serve_admin(heartbeat.is_alive, tally.counts)
     beside = None

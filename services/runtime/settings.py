@@ -58,6 +58,9 @@ class Settings:
         text_of("evented", "threaded", "iterative"),
         "how callers are served at once: evented, threaded, or iterative (one by one)",
     )
+    workers = setting(
+        1, whole(1, 256), "processes that share the callers; above 1 only with --model evented"
+    )
     max_connections = setting(
         10_000, whole(1, 1_000_000), "callers at once; more wait in the backlog"
     )
@@ -71,7 +74,8 @@ class Settings:
     udp_rate = setting(
         1000,
         whole(0, 1_000_000),
-        "datagrams a second from one source, and ten times that in all; 0 is no limit",
+        "datagrams a second from one source, and ten times that in all, for each worker; "
+        "0 is no limit",
     )
     admin_port = setting(0, whole(0, 65535), "port of /livez, /readyz and /metrics; 0 is none")
     log_level = setting("info", text_of(*LEVELS), "the least level that is logged")
@@ -80,6 +84,8 @@ class Settings:
         vars(self).update(values)
         if self.model == "evented" and not hasattr(select, "epoll"):
             raise BadSetting("--model evented: this system has no epoll")
+        if self.workers > 1 and (self.model != "evented" or sys.platform != "linux"):
+            raise BadSetting(f"--workers {self.workers}: needs --model evented, and Linux")
         if self.host and self.family != "any" and (":" in self.host) != (self.family == "6"):
             raise BadSetting(f"--host {self.host}: is not an IPv{self.family} address")
         if self.udp and sys.platform != "linux":

@@ -28,9 +28,11 @@ class Tally:
 
     Bytes are counted where they move: in the connection, and for datagrams here. A byte counts
     once, and no sum ever falls: an ended connection moves from one place to the other at once.
+    A worker is given `cells`, a memoryview of as many 64-bit numbers as there are counts: it goes
+    on from what is in them, and publishes there.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, cells: "memoryview[int] | None" = None) -> None:
         self.lock = threading.Lock()
         self.open: dict[int, Any] = {}  # by descriptor, in the order of arrival
         self.connections = 0
@@ -40,6 +42,8 @@ class Tally:
         self.datagram_bytes_received = self.datagram_bytes_sent = 0
         self.drops = Counter(dict.fromkeys(DROP_REASONS, 0))
         self._received = self._sent = 0
+        self._cells = cells
+        self._before = cells.tolist() if cells else []
 
     def opened(self, connection: Connection) -> None:
         """Count a connection that was accepted."""
@@ -78,3 +82,9 @@ class Tally:
                 **self.drops,
                 **self.accept_errors,
             }
+
+    def publish(self) -> None:
+        """Copy all numbers to the cells, if there are any: what the supervisor knows of them."""
+        if self._cells:
+            for index, count in enumerate(self.counts().values()):
+                self._cells[index] = self._before[index] + count

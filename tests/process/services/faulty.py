@@ -1,8 +1,8 @@
 """An echo server one of whose socket calls fails a few times: `python faulty.py` with flags.
 
 The variable FAULTS names a method of `socket.socket` and the errors, one for each call to come:
-`_accept ENFILE ECONNABORTED` (`_accept` is what Python's own `accept` calls). MEMORY is Python's
-own lack of memory.
+`_accept ENFILE ECONNABORTED` (`_accept` is what Python's own `accept` calls). `fork` is that of
+`os`. MEMORY is Python's own lack of memory.
 """
 
 import errno
@@ -13,7 +13,8 @@ from typing import Any
 from echo.__main__ import main
 
 name, *errors = os.environ["FAULTS"].split()
-works = getattr(socket.socket, name)
+owner: Any = os if name == "fork" else socket.socket
+works = getattr(owner, name)
 
 
 def fails_at_first(*arguments: Any) -> Any:
@@ -26,5 +27,5 @@ def fails_at_first(*arguments: Any) -> Any:
     raise OSError(number, os.strerror(number))
 
 
-setattr(socket.socket, name, fails_at_first)
+setattr(owner, name, fails_at_first)
 os._exit(main())

@@ -9,7 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from server_process import PYTHON, Serve, ServerProcess, environment, receive_all, wait_until
+from server_process import (
+    PYTHON,
+    Serve,
+    ServerProcess,
+    environment,
+    receive_all,
+    refuses,
+    wait_until,
+)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -187,12 +195,3 @@ def wait_until_stopping(server: ServerProcess) -> None:
     wait_until(noticed, "the signal to be delivered")
     if server.ready["model"] != "iterative":  # which closes its listener after this caller
         wait_until(lambda: refuses(server.port), "the closed listener")
-
-
-def refuses(port: int) -> bool:
-    """Whether nobody listens on the port any more."""
-    try:
-        socket.create_connection(("127.0.0.1", port), 5).close()
-    except OSError:
-        return True
-    return False

@@ -4,7 +4,8 @@ import socket
 
 import pytest
 
-from runtime.listening import accept, accept_queued, address_text, open_listener
+from runtime.datagrams import open_siblings, open_sockets
+from runtime.listening import accept, accept_queued, address_text, open_listener, open_sibling
 
 
 @pytest.mark.parametrize(
@@ -59,3 +60,38 @@ def test_accept_queued_takes_whoever_waits() -> None:
         assert [peer for _, peer in accepted] == [caller.getsockname() for caller in callers]
         for each in [*callers, *(connection for connection, _ in accepted)]:
             each.close()
+
+
+@pytest.mark.parametrize(("host", "family"), [("", "any"), ("", "4"), ("", "6"), ("::1", "any")])
+def test_a_sibling_is_like_the_first(host: str, family: str) -> None:
+    """It listens on the same address, and for the same families."""
+    with open_listener(host, 0, family) as first, open_sibling(first) as sibling:
+        assert sibling.getsockname() == first.getsockname()
+        assert sibling.family == first.family
+        if first.family == socket.AF_INET6:
+            only = [
+                each.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY)
+                for each in (first, sibling)
+            ]
+            assert only[0] == only[1]
+
+
+def test_siblings_let_nobody_else_in() -> None:
+    """A port that is shared among siblings is taken for whoever comes with a first one."""
+    with (
+        open_listener("127.0.0.1", 0, "4") as first,
+        open_sibling(first),
+        pytest.raises(OSError, match="in use"),
+    ):
+        open_listener("127.0.0.1", first.getsockname()[1], "4")
+
+
+def test_siblings_over_udp_let_nobody_else_in() -> None:
+    """The same for UDP sockets."""
+    firsts = open_sockets("127.0.0.1", 0, "4")
+    siblings = open_siblings(firsts)
+    assert [each.getsockname() for each in siblings] == [each.getsockname() for each in firsts]
+    with pytest.raises(OSError, match="in use"):
+        open_sockets("127.0.0.1", firsts[0].getsockname()[1], "4")
+    for each in firsts + siblings:
+        each.close()

@@ -1,0 +1,373 @@
+"""Workers that die, hang or cannot be had, and a supervisor that is killed."""
+
+import os
+import select
+import signal
+import socket
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from datetime import datetime
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from server_process import (
+    Serve,
+    ServerProcess,
+    is_running,
+    open_files,
+    receive_all,
+    refuses,
+    talk,
+    wait_until,
+)
+
+DYING, FAULTY, STALLING = (
+    str(Path(__file__).parent / f"{name}.py") for name in ("dying", "faulty", "stalling")
+)
+
+DATA = bytes(range(256)) * 40
+CLIENTS = 8
+
+# IPv4, so that a connection's peer stands in one table.
+TWO = ("--workers", "2", "--host", "127.0.0.1")
+
+
+def is_cut(caller: socket.socket) -> bool:
+    """Whether the server has closed or reset the connection."""
+    try:
+        return caller.recv(1) == b""
+    except ConnectionResetError:
+        return True
+
+
+def rows(server: ServerProcess) -> Iterator[tuple[int, str]]:
+    """The established connections of the port: the peer's port, and the socket as a process has it
+    open. It is number 0 where no process has accepted it.
+    """
+    for row in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        _, local, remote, state, *rest = row.split()
+        if int(local.rpartition(":")[2], 16) == server.port and state == "01":
+            yield int(remote.rpartition(":")[2], 16), f"socket:[{rest[5]}]"
+
+
+def owned(server: ServerProcess, pid: int, callers: list[socket.socket]) -> list[socket.socket]:
+    """Those of the callers whom a worker has accepted."""
+    held = open_files(pid)
+    ports = {port for port, file in rows(server) if file in held}
+    return [caller for caller in callers if caller.getsockname()[1] in ports]
+
+
+def queued(server: ServerProcess) -> int:
+    """How many callers are connected, but accepted by no process."""
+    return sum(file == "socket:[0]" for _, file in rows(server))
+
+
+def ends(server: ServerProcess, process: str) -> list[dict[str, Any]]:
+    """The lines that tell of the end of a worker."""
+    return [line for line in server.events("process ended") if line["process"] == process]
+
+
+def kill(pid: int, number: signal.Signals = signal.SIGKILL) -> None:
+    """Send a worker a signal."""
+    os.kill(pid, number)
+
+
+def end(pids: list[int]) -> None:
+    """Kill processes of whom nobody else would: those that still run."""
+    for pid in filter(is_running, pids):
+        kill(pid)
+
+
+@contextmanager
+def load(server: ServerProcess) -> Iterator[list[Counter[str]]]:
+    """Clients who call again and again, and what became of each one's calls: `whole`, `cut` after
+    the connect, or `refused`.
+    """
+    over = threading.Event()
+    told = [Counter[str]() for _ in range(CLIENTS)]
+
+    def call(results: Counter[str]) -> None:
+        while not over.wait(0.001):
+            results[outcome(server)] += 1
+
+    clients = [threading.Thread(target=call, args=[each]) for each in told]
+    for each in clients:
+        each.start()
+    try:
+        yield told
+    finally:
+        over.set()
+        for each in clients:
+            each.join()
+
+
+def outcome(server: ServerProcess) -> str:
+    """What becomes of one call."""
+    try:
+        caller = server.connect()
+    except OSError:
+        return "refused"
+    with caller, suppress(ConnectionError):
+        caller.sendall(DATA)
+        caller.shutdown(socket.SHUT_WR)
+        if receive_all(caller) == DATA:
+            return "whole"
+    return "cut"
+
+
+def test_a_killed_worker_cuts_only_whom_it_had(serve: Serve) -> None:
+    """A worker that dies under connect load takes its own callers with it. Those of the other are
+    served on; nobody is refused, since another takes its place at once; and each client loses at
+    most the one call that was with it.
+    """
+    server = serve("echo", *TWO)
+    victim, other = server.workers()
+    with ExitStack() as stack:
+        callers = [stack.enter_context(server.connect()) for _ in range(64)]
+        for caller in callers:
+            talk(caller)
+        lost, kept = owned(server, victim, callers), owned(server, other, callers)
+        assert len(lost) + len(kept) == 64
+        told = stack.enter_context(load(server))
+        wait_until(lambda: sum(map(Counter.total, told)) > 100, "load")
+        kill(victim)
+        assert all(map(is_cut, lost))
+        wait_until(lambda: other in (now := server.workers()) and victim not in now, "another one")
+        enough = sum(map(Counter.total, told)) + 100
+        wait_until(lambda: sum(map(Counter.total, told)) > enough, "more load")
+        for caller in kept:
+            talk(caller)
+    assert [(line["status"], line["pause"]) for line in ends(server, "worker 1")] == [(-9, 0.0)]
+    assert all(each["cut"] <= 1 and not each["refused"] for each in told), told
+    assert server.stop() == 0
+
+
+def test_callers_of_a_dead_worker_are_answered(serve: Serve) -> None:
+    """Who calls, over TCP or UDP, while a worker is dead and not yet replaced (the supervisor is
+    stopped) waits in its queues, and is answered by the next.
+    """
+    server = serve("echo", *TWO, "--udp")
+    server.send(signal.SIGSTOP)
+    kill(server.workers()[0])
+    with ExitStack() as stack:
+        callers = [stack.enter_context(server.connect()) for _ in range(40)]
+        asking = [
+            stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) for _ in range(40)
+        ]
+        for number, each in enumerate([*callers, *asking]):
+            each.settimeout(20)
+            if each in asking:
+                each.connect(("127.0.0.1", server.port))
+            each.send(b"%d" % number)
+        wait_until(
+            lambda: 0 < queued(server) == 40 - len(select.select(callers, [], [], 0)[0]),
+            "an answer to all whom the living one has",
+        )
+        server.send(signal.SIGCONT)
+        for number, each in enumerate([*callers, *asking]):
+            assert each.recv(16) == b"%d" % number
+    assert server.stop() == 0
+
+
+def test_who_waits_for_a_dead_worker_is_served_at_the_stop(serve: Serve) -> None:
+    """Callers in the queue of a worker that died just before SIGTERM are answered all the same."""
+    server = serve("daytime", *TWO)
+    server.send(signal.SIGSTOP)
+    kill(server.workers()[0])
+    with ExitStack() as stack:
+        callers = [stack.enter_context(server.connect()) for _ in range(40)]
+        assert wait_until(lambda: 0 < queued(server) < 40, "a share of the living one")
+        server.send(signal.SIGTERM)
+        server.send(signal.SIGCONT)
+        for caller in callers:
+            assert receive_all(caller).endswith(b"\r\n")
+            caller.close()
+    assert server.wait() == 0
+    assert len(server.events("connection")) == 40
+
+
+def test_a_worker_that_keeps_dying_is_replaced_ever_more_slowly(serve: Serve) -> None:
+    """Workers that die at once are replaced at once, and then after pauses that double; the server
+    can still be stopped.
+    """
+    server = serve("echo", *TWO, program=DYING)
+    lines = wait_until(lambda: len(found := ends(server, "worker 1")) >= 5 and found, "5 deaths")
+    assert [line["pause"] for line in lines[:5]] == [0.0, 0.1, 0.2, 0.4, 0.8]
+    times = [datetime.fromisoformat(line["time"]) for line in lines]
+    for (before, after), line in zip(pairwise(times), lines, strict=False):
+        assert (after - before).total_seconds() >= line["pause"] - 0.001
+    assert {line["status"] for line in lines} == {7}
+    assert server.stop() == 0
+
+
+def test_a_fork_that_fails_is_tried_again(serve: Serve) -> None:
+    """Where there is no process to be had, each time is told, and the worker comes in the end."""
+    server = serve("echo", *TWO, program=FAULTY, env={"FAULTS": "fork EAGAIN ENOMEM EAGAIN"})
+    assert len(server.workers()) == 2
+    told = [(line["process"], line["error"]) for line in server.events("process not started")]
+    again, full = "Resource temporarily unavailable", "Cannot allocate memory"
+    assert told == [("worker 1", again), ("worker 2", full), ("worker 1", again)]
+    with server.connect() as caller:
+        talk(caller)
+    assert server.stop() == 0
+
+
+def test_a_worker_is_replaced_whatever_a_parent_ignored(serve: Serve) -> None:
+    """With SIGCHLD ignored, as a parent may leave it, nobody would be told of a death."""
+
+    def ignore() -> None:
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+
+    server = serve("echo", *TWO, before=ignore)
+    victim = server.workers()[0]
+    kill(victim)
+    wait_until(lambda: victim not in server.workers(), "another one")
+    assert server.stop() == 0
+
+
+def test_no_sum_falls_when_a_worker_dies(serve: Serve) -> None:
+    """What a dead worker has told stays in the sums, its open connections become `lost`, and its
+    replacement goes on from there.
+    """
+    server = serve("echo", *TWO, admin=True)
+    received = 'received_bytes_total{transport="tcp"}'
+    with ExitStack() as stack:
+        callers = [stack.enter_context(server.connect()) for _ in range(32)]
+        for caller in callers:
+            talk(caller, b"x" * 100)
+        wait_until(lambda: server.samples()[received] == 3200, "the bytes")
+        for count, victim in enumerate(server.workers(), 1):
+            lost = len(owned(server, victim, callers))
+            kill(victim)
+            wait_until(lambda: victim not in server.workers(), "another one")  # noqa: B023
+            told = server.samples()
+            assert told[received] == 3200 + 100 * (count - 1)
+            ended = told['connection_endings_total{ending="lost"}']
+            assert told["connections_active"] + ended == told["connections_total"]
+            assert ended >= lost
+            callers.append(stack.enter_context(server.connect()))
+            talk(callers[-1], b"x" * 100)
+            total = 3200 + 100 * count
+            wait_until(lambda: server.samples()[received] == total, "one more")  # noqa: B023
+    assert server.stop() == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_to_the_whole_group_counts_once(serve: Serve, number: signal.Signals) -> None:
+    """A terminal sends Ctrl-C to all processes at once; that is one request to drain."""
+    server = serve("echo", *TWO, before=os.setsid)
+    with server.connect() as caller:
+        talk(caller)
+        os.killpg(server.process.pid, number)
+        wait_until(lambda: refuses(server.port), "the closed listeners")
+        talk(caller)
+    assert server.wait() == 0
+    assert server.events("process ended") == []
+    assert server.stderr == ""
+
+
+def test_a_second_signal_ends_all_workers(serve: Serve) -> None:
+    """Who cannot wait for the drain signals again: no process is left, and the status is 1."""
+    server = serve("echo", *TWO, "--drain-timeout", "60", admin=True)
+    children = server.children()
+    with server.connect() as caller:
+        talk(caller)
+        server.send()
+        wait_until(lambda: refuses(server.port), "the closed listeners")
+        assert server.stop() == 1
+        assert not any(map(is_running, children))
+        assert is_cut(caller)
+    assert server.events("stopped") == []
+
+
+def test_a_second_signal_is_heard_in_the_drain_delay(serve: Serve) -> None:
+    """The same before the drain has begun."""
+    server = serve("echo", *TWO, "--drain-delay", "60", admin=True)
+    children = server.children()
+    server.send()
+    wait_until(lambda: server.ask_admin("/readyz")[0] == 503, "the first signal")
+    assert server.stop() == 1
+    assert not any(map(is_running, children))
+
+
+def test_a_killed_supervisor_leaves_nobody(serve: Serve) -> None:
+    """Workers whose supervisor was killed drain as if asked to: nobody new is let in, callers are
+    served to the end or to the deadline, and then all have gone.
+    """
+    server = serve("echo", *TWO, "--drain-timeout", "1", admin=True)
+    children, workers = server.children(), server.workers()
+    assert len(children) == 3
+    with ExitStack() as stack:
+        stack.callback(end, children)
+        callers = [stack.enter_context(server.connect()) for _ in range(16)]
+        for caller in callers:
+            talk(caller)
+        first, second = (owned(server, pid, callers) for pid in workers)
+        server.send(signal.SIGKILL)
+        wait_until(lambda: refuses(server.port), "the closed listeners")
+        for caller in callers:
+            talk(caller)
+        for caller in first:
+            caller.close()
+        wait_until(lambda: not is_running(workers[0]), "the end of the worker without callers")
+        assert all(map(is_cut, second))
+        wait_until(lambda: not any(map(is_running, children)), "the end of all")
+    assert Counter(line["ended"] for line in server.connections(16)) == {
+        "done": len(first),
+        "drained": len(second),
+    }
+
+
+def test_a_stopped_worker_is_not_alive(serve: Serve) -> None:
+    """A worker that is stopped leaves its callers alone, and /livez and /readyz say so; once it
+    goes on they are well again.
+    """
+    server = serve("echo", *TWO, admin=True)
+    worker = server.workers()[1]
+    kill(worker, signal.SIGSTOP)
+    wait_until(lambda: server.ask_admin("/livez")[0] == 503, "the report")
+    assert server.ask_admin("/readyz")[0] == 503
+    kill(worker, signal.SIGCONT)
+    wait_until(lambda: server.ask_admin("/livez")[0] == 200, "the recovery")
+
+
+def test_a_stalled_worker_is_not_alive(serve: Serve) -> None:
+    """A worker that is stuck in a turn turns /livez to 503, and is well again when replaced."""
+    server = serve("echo", *TWO, program=STALLING, admin=True)
+    with server.connect() as caller:
+        caller.sendall(b"stall")
+        wait_until(lambda: owned_by_any(server, caller), "the caller to be met")
+        wait_until(lambda: server.ask_admin("/livez")[0] == 503, "the report")
+        for pid in server.workers():
+            if owned(server, pid, [caller]):
+                kill(pid)
+        wait_until(lambda: server.ask_admin("/livez")[0] == 200, "the recovery")
+
+
+def owned_by_any(server: ServerProcess, caller: socket.socket) -> bool:
+    """Whether some worker has accepted the caller."""
+    return any(owned(server, pid, [caller]) for pid in server.workers())
+
+
+def test_a_hung_worker_ends_with_the_drain(serve: Serve) -> None:
+    """A worker that neither drains nor ends is killed some seconds after the deadline: status 1."""
+    server = serve("echo", *TWO, "--drain-timeout", "0.1", admin=True)
+    children = server.children()
+    kill(server.workers()[0], signal.SIGSTOP)
+    assert server.stop() == 1
+    assert not any(map(is_running, children))
+
+
+def test_the_admin_port_comes_back(serve: Serve) -> None:
+    """The process behind the admin port is replaced like a worker, and its clients wait."""
+    server = serve("echo", *TWO, admin=True)
+    (admin,) = set(server.children()) - set(server.workers())
+    kill(admin)
+    assert server.ask_admin("/livez")[0] == 200
+    assert [(line["status"], line["pause"]) for line in ends(server, "admin")] == [(-9, 0.0)]
+    assert server.stop() == 0
