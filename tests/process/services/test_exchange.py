@@ -143,17 +143,16 @@ def test_without_a_large_pipe_a_small_one_does(serve: Serve) -> None:
 
 
 def pipe_sizes(server: ServerProcess) -> list[int]:
-    """The sizes in bytes of the pipes that a process has both ends of."""
-    links: dict[str, list[Path]] = {}
+    """The sizes in bytes of the pipes that a process both writes and reads."""
+    ends: dict[str, set[int]] = {}
+    sizes = {}
     for entry in Path(f"/proc/{server.process.pid}/fd").iterdir():
-        links.setdefault(str(entry.readlink()), []).append(entry)
-    found = []
-    for link, ends in links.items():
-        if link.startswith("pipe:") and len(ends) == 2:
-            descriptor = os.open(ends[0], os.O_RDONLY | os.O_NONBLOCK)
-            found.append(fcntl.fcntl(descriptor, fcntl.F_GETPIPE_SZ))
+        if (link := str(entry.readlink())).startswith("pipe:"):
+            ends.setdefault(link, set()).add(entry.lstat().st_mode & 0o600)  # proc(5)
+            descriptor = os.open(entry, os.O_RDONLY | os.O_NONBLOCK)
+            sizes[link] = fcntl.fcntl(descriptor, fcntl.F_GETPIPE_SZ)
             os.close(descriptor)
-    return found
+    return [sizes[link] for link, both in ends.items() if len(both) == 2]
 
 
 def test_thousands_of_idle_callers_are_served(serve: Serve) -> None:
