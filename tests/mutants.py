@@ -280,7 +280,7 @@ MUTANTS: dict[str, dict[str, str]] = {
             services/runtime/supervisor.py | partial(self._work, port, slot) | partial(self._work, instance.ports[0], slot)
         """,
         "test_two_workers_share_the_datagrams": r"""
-            services/runtime/ports.py | open_siblings(first.sockets) | []
+            services/runtime/ports.py | Port(open_sibling(first.listener), sockets) | Port(open_sibling(first.listener), [])
         """,
         "test_a_port_has_one_server": r"""
             services/runtime/listening.py | if is_sibling: | if True:

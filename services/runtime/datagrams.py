@@ -76,13 +76,10 @@ def open_sockets(host: str, port: int, family: str) -> list[socket.socket]:
     return opened
 
 
-def open_siblings(sockets: list[socket.socket]) -> list[socket.socket]:
-    """One more socket for each of these, on the same address; see `listening.open_sibling`."""
-    opened = []
-    for first in sockets:
-        first.setsockopt(SOL_SOCKET, SO_REUSEPORT, 1)
-        opened.append(_open(*first.getsockname()[:2], is_sibling=True))
-    return opened
+def open_sibling(first: socket.socket) -> socket.socket:
+    """One more socket on the same address; see `listening.open_sibling`."""
+    first.setsockopt(SOL_SOCKET, SO_REUSEPORT, 1)
+    return _open(*first.getsockname()[:2], is_sibling=True)
 
 
 def _open(host: str, port: int, *, is_sibling: bool = False) -> socket.socket:

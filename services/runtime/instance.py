@@ -7,16 +7,12 @@ from math import ceil
 from threading import Thread
 from typing import TypeVar
 
-from runtime import __version__, threaded
-from runtime.admin import MAX_CONNECTIONS as ADMIN_CONNECTIONS
-from runtime.admin import Admin
+from runtime import __version__
 from runtime.connection import Ending
-from runtime.datagrams import Datagrams
 from runtime.heartbeat import Heartbeat
 from runtime.lifecycle import Stop
 from runtime.listening import address_text
 from runtime.logs import Log, Sink
-from runtime.metrics import metrics_text
 from runtime.ports import CannotStart, Port, open_admin_port, open_service_ports
 from runtime.service import Server, Service
 from runtime.settings import Settings
@@ -48,6 +44,8 @@ class Instance:
         """All it takes to serve one of the ports."""
         rate, datagrams = self.settings.udp_rate, None
         if port.sockets:
+            from runtime.datagrams import Datagrams  # imported by whom it serves only
+
             datagrams = Datagrams(port.sockets, self._service, rate, tally)
         beside = (tally, heartbeat, self._cap, datagrams)
         return Server(port.listener, self._service, self.stop, self.log, *beside)
@@ -56,11 +54,15 @@ class Instance:
         """Serve the admin port, if there is one, in a thread that ends with the process."""
         if not self.admin_listener:
             return
+        from runtime import threaded  # imported where there is an admin port only
+        from runtime.admin import MAX_CONNECTIONS, Admin
+        from runtime.metrics import metrics_text
+
         name, model, stop = self._service.name, self.settings.model, self.stop
         service = Admin(
             is_alive, lambda: not stop.signalled, lambda: metrics_text(counts(), name, model)
         )
-        beside = (Tally(), Heartbeat(), ADMIN_CONNECTIONS)
+        beside = (Tally(), Heartbeat(), MAX_CONNECTIONS)
         start(threaded.serve, Server(self.admin_listener, service, Stop(), self._quiet, *beside))
 
     def say_ready(self) -> None:

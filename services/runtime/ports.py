@@ -4,7 +4,6 @@ import errno
 from socket import socket
 from typing import NamedTuple
 
-from runtime.datagrams import open_siblings, open_sockets
 from runtime.listening import open_listener, open_sibling
 from runtime.settings import Settings
 
@@ -39,13 +38,17 @@ def open_service_ports(settings: Settings) -> list[Port]:
     """The port of the service, once for each worker. Raises CannotStart."""
     first = _open_service_port(settings)
     try:
-        siblings = [
-            Port(open_sibling(first.listener), open_siblings(first.sockets))
-            for _ in range(1, settings.workers)
-        ]
+        return [first, *(_sibling(first) for _ in range(1, settings.workers))]
     except OSError as error:
         raise _cannot_bind(settings, "port", error) from None
-    return [first, *siblings]
+
+
+def _sibling(first: Port) -> Port:
+    """The same port once more, for another worker. Raises OSError."""
+    from runtime.datagrams import open_sibling as open_datagram_sibling
+
+    sockets = [open_datagram_sibling(each) for each in first.sockets]
+    return Port(open_sibling(first.listener), sockets)
 
 
 def open_admin_port(settings: Settings) -> socket | None:
@@ -58,6 +61,8 @@ def _open_service_port(settings: Settings) -> Port:
         listener = _listener(settings, "port")
         if not settings.udp:
             return Port(listener, [])
+        from runtime.datagrams import open_sockets  # imported for --udp only
+
         port = listener.getsockname()[1]
         try:
             return Port(listener, open_sockets(settings.host, port, settings.family))

@@ -9,7 +9,6 @@ from socket import AF_INET, AF_INET6, socket
 from typing import NoReturn, TypeVar
 
 from runtime import __version__
-from runtime.admin import is_ready
 from runtime.heartbeat import Heartbeat
 from runtime.instance import Instance, start
 from runtime.lifecycle import SIGNALS, Stop
@@ -74,6 +73,8 @@ def _check(service: Service, settings: Settings) -> int:
         host = "::1" if settings.family == "6" else "127.0.0.1"
     port, ask = (settings.port, service.check)
     if settings.admin_port:
+        from runtime.admin import is_ready
+
         port, ask = (settings.admin_port, is_ready)
     if port == 0:
         raise BadSetting("--port 0: cannot be checked, since the system chose another")

@@ -4,7 +4,8 @@ import socket
 
 import pytest
 
-from runtime.datagrams import open_siblings, open_sockets
+from runtime import datagrams
+from runtime.datagrams import open_sockets
 from runtime.listening import accept, accept_queued, address_text, open_listener, open_sibling
 
 
@@ -89,7 +90,7 @@ def test_siblings_let_nobody_else_in() -> None:
 def test_siblings_over_udp_let_nobody_else_in() -> None:
     """The same for UDP sockets."""
     firsts = open_sockets("127.0.0.1", 0, "4")
-    siblings = open_siblings(firsts)
+    siblings = [datagrams.open_sibling(first) for first in firsts]
     assert [each.getsockname() for each in siblings] == [each.getsockname() for each in firsts]
     with pytest.raises(OSError, match="in use"):
         open_sockets("127.0.0.1", firsts[0].getsockname()[1], "4")
