@@ -1,0 +1,3 @@
+module small-services/bench
+
+go 1.21
