@@ -22,7 +22,7 @@ endef
 export BY_HAND
 
 .PHONY: help up down logs run demo-blocking test test-integration test-faults test-kubernetes fuzz soak \
-    mutants k8s-up k8s-down k8s-check check fix clean images engine python
+    bench bench-quick mutants k8s-up k8s-down k8s-check check fix clean images engine python
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-17s %s\n", $$1, $$2 }' Makefile
@@ -78,6 +78,14 @@ k8s-check: .venv/ready ## render the Kubernetes manifests and check them; needs 
 fuzz: .venv/fuzz ## fuzz the readers of the client tools, FUZZ_SECONDS each (20)
 	@PYTHONPATH=tests $(BIN)/python -m fuzz $(FUZZ_SECONDS)
 
+bench: .venv/bench ## measure the servers beside others and write docs/benchmarks.md; ten minutes
+	@! docker info >/dev/null 2>&1 || $(MAKE) --no-print-directory images
+	@$(BIN)/python -m bench run
+
+bench-quick: .venv/ready ## measure some of it, and show it; one minute
+	@! docker info >/dev/null 2>&1 || $(MAKE) --no-print-directory images
+	@$(BIN)/python -m bench quick
+
 mutants: .venv/ready ## see each test of docs/reliability.md fail, or some (TESTS="test_x test_y")
 	@REQUIRE_DOCKER=1 $(BIN)/python tests/mutants.py $(TESTS)
 
@@ -94,7 +102,7 @@ fix: .venv/ready ## format, and mend what can be mended without a person
 
 clean: ## remove all that these targets made: environment, caches, containers, images
 	@! docker info >/dev/null 2>&1 || { $(COMPOSE) down --rmi all; scripts/base-image --remove; }
-	rm -rf .venv .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv bench/build .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -prune -exec rm -r {} +
 
 images: engine
@@ -118,4 +126,8 @@ python:
 
 .venv/fuzz: tests/fuzz/requirements.txt .venv/ready
 	$(BIN)/pip install --quiet --disable-pip-version-check -r tests/fuzz/requirements.txt
+	@touch $@
+
+.venv/bench: bench/requirements.txt .venv/ready
+	$(BIN)/pip install --quiet --disable-pip-version-check -r bench/requirements.txt
 	@touch $@

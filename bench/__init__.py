@@ -2,9 +2,12 @@
 
 works      what is measured, and on which servers
 measuring  round after round, each server in its turn
-servers    a server while it is measured; programs: how each is started
-load       the load generator, load.c; processes: what the system knows of a process
-building   compilers and packages that the peers need
-result     the file of a run, and medians of it
-report     the tables of a result; targets: what they are held against; charts: its pictures
+load       one run of the load generator, load.c
+servers    a server while it is measured; processes: what the system knows of it
+programs   how each server is started; building: what is compiled or fetched for that
+runs       a whole run; machine: on what it was made
+once       what is measured beside the rounds; startup: the script for one part of it
+result     the file of a run, and the figures that follow from it
+targets    what it is held against
+report     its tables; charts: its pictures; documents: where they are quoted
 """

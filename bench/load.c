@@ -7,12 +7,13 @@
  *     udp      one datagram of BYTES in flight on each socket; what is lost is counted
  *     daytime  CONNECTIONS at a time, each until the server has closed it
  *
- * It warms up and then measures for DURATION, both in seconds, or, if COUNT is given, for so many
- * messages after a tenth of that. It prints one line of JSON once all that was asked has been
- * answered. cpu_us in it is the processor time that the processes with these PIDs, which are the
- * server, have used meanwhile: all their threads, those that have ended too. It keeps its
- * connections open until its input ends: with a DURATION of 0 they have been idle all the time.
- * Whatever is wrong is told in one line on stderr, exit status 1; wrong arguments are 2.
+ * It warms up and then measures for DURATION, both in seconds, and until there are as many messages
+ * as connections; or, if COUNT is given, for so many messages after a tenth of that. In bulk mode a
+ * message is a mebibyte. It prints one line of JSON once all that was asked has been answered.
+ * cpu_us in it is the processor time that the processes with these PIDs, which are the server, have
+ * used meanwhile: all their threads, those that have ended too. It keeps its connections open until
+ * its input ends; with a DURATION of 0 they are idle by then, and have been asked twice. Whatever is
+ * wrong is told in one line on stderr, exit status 1; wrong arguments are 2.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -32,6 +33,7 @@ enum {
     PERIOD = 251,     /* of the bytes sent; a prime, so that no buffer's size hides a shift */
     CHUNK = 1 << 18,  /* bytes sent or received at once */
     WINDOW = 1 << 20, /* bytes in flight in bulk mode */
+    REST_S = 60,      /* beside warm-up and duration; then SIGALRM ends it */
     MOST_EVENTS = 512,
     MOST_PIDS = 64,
     MOST_LINE = 128,  /* bytes of daytime's answer */
@@ -47,7 +49,7 @@ struct flow { /* a connection, or a UDP socket; in UDP, due counts the datagrams
 
 struct mode {
     const char *name;
-    void (*open)(struct flow *);
+    void (*open)(struct flow *); /* before anything is measured */
     void (*ask)(struct flow *);
     void (*turn)(struct flow *);
 };
@@ -60,7 +62,7 @@ static pid_t pid[MOST_PIDS];
 static struct flow *flows;
 static int poller, is_over, asking; /* asking: flows whose answer is due */
 static char pattern[PERIOD + CHUNK], buffer[CHUNK], result[512];
-static uint64_t messages, bytes, lost, opened, measured_from, cpu_from;
+static uint64_t messages, bytes, timed, lost, opened, measured_from, cpu_from;
 static uint32_t latencies[(64 - FINE_BITS + 1) << FINE_BITS];
 
 #define fail(...) (fprintf(stderr, "load: " __VA_ARGS__), fputc('\n', stderr), exit(1))
@@ -97,12 +99,13 @@ static void count_latency(uint64_t ns)
     int shift = ns >> FINE_BITS ? 63 - __builtin_clzll(ns) - FINE_BITS : -1;
     uint64_t fine = shift < 0 ? ns : (ns >> shift) - (1 << FINE_BITS);
     latencies[((uint64_t)(shift + 1) << FINE_BITS) + fine]++;
+    timed++;
 }
 
 static double latency_us(double share)
 {
     uint64_t seen = 0, bucket = 0;
-    while (messages && (seen += latencies[bucket]) <= messages * share)
+    while (timed && (seen += latencies[bucket]) <= timed * share)
         bucket++;
     int shift = (int)(bucket >> FINE_BITS) - 1;
     uint64_t fine = bucket & ((1 << FINE_BITS) - 1);
@@ -118,7 +121,7 @@ static void answered(const struct flow *flow, uint64_t answer)
 
 static void begin_to_measure(void)
 {
-    messages = bytes = lost = 0;
+    messages = bytes = timed = lost = 0;
     memset(latencies, 0, sizeof latencies);
     cpu_from = server_cpu();
     measured_from = now();
@@ -247,6 +250,7 @@ static void turn_of_bulk(struct flow *flow)
     while (receive(flow, MSG_DONTWAIT))
         ;
     bytes += flow->received - before;
+    messages = bytes / WINDOW;
     send_due(flow, MSG_DONTWAIT);
     if (!is_over || flow->received == flow->due)
         end_or_ask(flow);
@@ -294,11 +298,6 @@ static void repeat_lost_datagrams(void)
         }
 }
 
-static void open_nothing(struct flow *flow)
-{
-    flow->fd = -1;
-}
-
 static void call(struct flow *flow)
 {
     flow->asked_at = now();
@@ -335,15 +334,16 @@ static const struct mode modes[] = {
     {"echo", open_stream, ask_message, turn_of_message},
     {"bulk", open_stream, ask_bulk, turn_of_bulk},
     {"udp", open_datagram, ask_datagram, turn_of_datagram},
-    {"daytime", open_nothing, call, turn_of_call},
+    {"daytime", NULL, call, turn_of_call},
 };
 
 static void look_at_the_clock(uint64_t start)
 {
-    uint64_t time = now(), begin = start + warm_up * SECOND, end = begin + duration * SECOND;
-    if (!measured_from && (count ? messages >= (uint64_t)count / 10 : time >= begin))
+    uint64_t begin = start + warm_up * SECOND, end = measured_from + duration * SECOND;
+    uint64_t enough = count ? count : duration > 0 ? connections : 0;
+    if (!measured_from && (count ? messages >= enough / 10 : now() >= begin))
         begin_to_measure();
-    if (measured_from && !is_over && (count ? messages >= (uint64_t)count : time >= end)) {
+    else if (measured_from && !is_over && messages >= enough && (count || now() >= end)) {
         take_result();
         is_over = 1;
     }
@@ -386,7 +386,7 @@ static void read_options(int argc, char **argv)
             mode = &modes[i];
     port = mode ? atoi(argv[optind + 1]) : 0;
     if (port < 1 || connections < 1 || size < 8 || size > CHUNK || count < 0 ||
-        (count && mode->ask == ask_bulk) || pids > MOST_PIDS) {
+        pids > MOST_PIDS) {
         fputs("load: echo|bulk|udp|daytime PORT [-n CONNECTIONS] [-s BYTES, 8 to 262144] "
               "[-w WARM-UP] [-d DURATION] [-c COUNT] [-p PID]...\n", stderr);
         exit(2);
@@ -402,13 +402,15 @@ int main(int argc, char **argv)
     setrlimit(RLIMIT_NOFILE, &files);
     for (size_t i = 0; i < sizeof pattern; i++)
         pattern[i] = i % PERIOD;
+    alarm(warm_up + duration + REST_S);
     poller = epoll_create1(0);
     flows = calloc(connections, sizeof *flows);
-    for (int i = 0; i < connections; i++)
+    for (int i = 0; i < connections && mode->open; i++)
         mode->open(&flows[i]);
     run();
     printf("%s, \"connections\": %ju}\n", result, (uintmax_t)opened);
     fflush(stdout);
+    alarm(0);
     while (read(STDIN_FILENO, buffer, CHUNK) > 0)
         ;
     return 0;

@@ -1,58 +1,62 @@
-"""The load generator: bench/load.c, and one run of it."""
+"""The load generator, load.c, and one run of it."""
 
 import json
 import os
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from bench.works import SHORT_CONNECTIONS, Work
 
-PATIENCE_S = 60
+PATIENCE_S = 10
 
-Sample = dict[str, float]
+# What one run has measured, by name; times are microseconds where the name says nothing else.
+Sample = Mapping[str, float]
 
 
 class LoadFailed(Exception):
     """What the load generator found wrong: one line."""
 
 
-def run(
-    program: Path,
-    work: Work,
-    port: int,
-    pids: list[int],
-    core: int,
-    seconds: float,
-    meanwhile: Callable[[], Sample],
-) -> Sample:
-    """Put a server under load; what was measured, and what is seen while the connections are
-    still open. Raises LoadFailed.
-    """
-    mode, time = work.mode, ["-w", str(seconds / 4), "-d", str(seconds)]
-    if mode == "idle":
-        mode, time = "echo", ["-w", "0", "-d", "0"]
-    elif mode == "daytime":
-        time = ["-c", str(SHORT_CONNECTIONS)]
-    command = [str(program), mode, str(port), "-n", str(work.connections), "-s", str(work.size)]
-    command += [*time, *(part for pid in pids for part in ("-p", str(pid)))]
-    process = subprocess.Popen(
-        command,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=lambda: os.sched_setaffinity(0, {core}),
-        start_new_session=True,
-    )
-    try:
+class LoadGenerator(NamedTuple):
+    """The program, the core that it runs on, and how long it measures."""
+
+    program: Path
+    core: int
+    seconds: float
+
+    def run(
+        self, work: Work, port: int, pids: Sequence[int], meanwhile: Callable[[], Sample]
+    ) -> Sample:
+        """Put a server under load; what came of it, with what is seen before the connections
+        are closed. Raises LoadFailed.
+        """
+        process = subprocess.Popen(
+            [str(self.program), *self._arguments(work, port), *(f"-p{pid}" for pid in pids)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            preexec_fn=lambda: os.sched_setaffinity(0, {self.core}),
+            start_new_session=True,
+        )
         assert process.stdout
-        line = process.stdout.readline()
-        sample: Sample = {**json.loads(line), **meanwhile()} if line else {}
-        _, errors = process.communicate(timeout=PATIENCE_S)
-    finally:
-        process.kill()
-        process.wait()
-    if process.returncode:
-        raise LoadFailed(errors.strip() or f"load: status {process.returncode}")
-    return sample
+        try:
+            line = process.stdout.readline()
+            sample = {**json.loads(line), **meanwhile()} if line else {}
+            _, errors = process.communicate(timeout=PATIENCE_S)
+        finally:
+            process.kill()
+            process.wait()
+        if process.returncode:
+            raise LoadFailed(errors.strip() or f"load: status {process.returncode}")
+        return sample
+
+    def _arguments(self, work: Work, port: int) -> list[str]:
+        mode, time = work.mode, ["-w", str(self.seconds / 4), "-d", str(self.seconds)]
+        if mode == "idle":
+            mode, time = "echo", ["-w", "0", "-d", "0"]
+        elif mode == "daytime":
+            time = ["-c", str(SHORT_CONNECTIONS)]
+        return [mode, str(port), "-n", str(work.connections), "-s", str(work.size), *time]

@@ -1,37 +1,35 @@
 """Round after round: in each, every server has its turn, so that all meet the same moments."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from pathlib import Path
-from subprocess import CalledProcessError
 from typing import NamedTuple
 
-from bench import load
 from bench.building import NotBuilt
-from bench.load import LoadFailed, Sample
+from bench.load import LoadFailed, LoadGenerator, Sample
 from bench.programs import FILES, Place
 from bench.servers import Server, ServerFailed
 from bench.works import Work
 
-
-# Descriptors that are not connections, and those that the pipe of a splice takes beside its own.
+# Descriptors that are no connections, and what a connection takes where that is more than one:
+# a pipe to splice through has two.
 RESERVED_FILES = 200
-FILES_PER_CONNECTION = {"go-copy": 3}
+FILES_EACH = {"go-copy": 3}
+
+
+Meanwhile = Callable[[], Sample]
 
 
 class Bench(NamedTuple):
     """What all measurements of a run have in common."""
 
     place: Place
-    generator: Path
-    server_core: int
-    load_core: int
+    core: int  # of the servers
+    generator: LoadGenerator
     rounds: int
-    seconds: float
 
 
 class Measured(NamedTuple):
-    """The samples of each server of a work, a sample a round; or why there are none."""
+    """The samples of each server, one a round; or why there are none."""
 
     samples: dict[str, list[Sample]]
     not_run: dict[str, str]
@@ -39,59 +37,76 @@ class Measured(NamedTuple):
 
 
 def measure(bench: Bench, work: Work) -> Measured:
-    """Put all servers of a work under its load."""
+    """Put each server of a work under its load, in every round."""
     done = Measured({}, {}, {})
-    if work.mode == "idle":
-        for _ in range(bench.rounds):  # memory that was used does not come back
-            for name in work.servers:
-                _measure_together(bench, work, [name], 1, done)
+    if work.mode == "idle":  # memory that was used once is not given back: a new server each time
+        for name in [name for _ in range(bench.rounds) for name in work.servers]:
+            _take_turns(bench, work, [name], 1, done)
     else:
-        _measure_together(bench, work, work.servers, bench.rounds, done)
+        _take_turns(bench, work, work.servers, bench.rounds, done)
     return done
 
 
-def _measure_together(
+def _take_turns(
     bench: Bench, work: Work, names: Sequence[str], rounds: int, done: Measured
 ) -> None:
     with ExitStack() as stack:
-        servers = {}
+        servers: list[Server] = []
         for name in names:
-            if name in done.not_run or name in done.failed:
-                continue
             try:
-                servers[name] = stack.enter_context(
-                    Server(bench.place, name, work, bench.server_core)
-                )
+                server = Server(bench.place, name, work, bench.core)
             except NotBuilt as error:
                 done.not_run[name] = str(error)
-        for name, server in _turns(servers, rounds):
-            if name not in done.failed:
+            else:
+                servers.append(stack.enter_context(server))
+        for server in _turns(servers, rounds):
+            if server.name not in done.failed:
                 try:
-                    done.samples.setdefault(name, []).append(_sample(bench, work, server))
-                except (ServerFailed, LoadFailed, CalledProcessError, OSError) as error:
-                    done.failed[name] = str(error)
-                    done.samples.pop(name, None)
+                    sample = _sample(bench, work, server)
+                    done.samples.setdefault(server.name, []).append(sample)
+                except (ServerFailed, LoadFailed, NotBuilt, OSError) as error:
+                    done.failed[server.name] = str(error)
+                    done.samples.pop(server.name, None)
 
 
-def _turns(servers: dict[str, Server], rounds: int) -> Iterator[tuple[str, Server]]:
+def _turns(servers: list[Server], rounds: int) -> Iterator[Server]:
     """Who has a turn when: each round begins with another server."""
-    order = list(servers.items())
-    for number in range(rounds):
-        start = number % max(1, len(order))
-        yield from order[start:] + order[:start]
+    for start in range(rounds):
+        for i in range(len(servers)):
+            yield servers[(start + i) % len(servers)]
 
 
 def _sample(bench: Bench, work: Work, server: Server) -> Sample:
+    """Put a server under load once. Raises ServerFailed, LoadFailed, NotBuilt, OSError."""
     if not server.pids:
         server.wait()
     server.settle()
-    most = (FILES - RESERVED_FILES) // FILES_PER_CONNECTION.get(server.name, 1)
+    most = (FILES - RESERVED_FILES) // FILES_EACH.get(server.name, 1)
     work = work._replace(connections=min(work.connections, most))
-    before = server.resident_bytes()
+    return (_idle_sample if work.mode == "idle" else _load)(bench, work, server)
 
-    def memory() -> Sample:
-        return {"memory_before": before, "memory": server.resident_bytes()}
 
-    return load.run(
-        bench.generator, work, server.port, server.pids, bench.load_core, bench.seconds, memory
-    )
+def _load(bench: Bench, work: Work, server: Server, meanwhile: Meanwhile = dict) -> Sample:
+    def seen() -> Sample:
+        return {"memory": server.resident_bytes(), **meanwhile()}
+
+    return bench.generator.run(work, server.port, server.pids, seen)
+
+
+def _idle_sample(bench: Bench, work: Work, server: Server) -> Sample:
+    """What the second half of the connections adds: the first may find room that the server had
+    taken and freed before, as an interpreter does when it imports.
+    """
+    half = work._replace(connections=work.connections // 2)
+
+    def second_half() -> Sample:
+        before = server.resident_bytes()
+        sample = _load(bench, half, server)
+        return {
+            **sample,
+            "memory_before": before,
+            "added": sample["connections"],
+            "connections": 2 * sample["connections"],
+        }
+
+    return _load(bench, half, server, second_half)

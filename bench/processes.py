@@ -39,9 +39,8 @@ def resident_bytes(pids: list[int]) -> int:
     return total
 
 
-def sockets(pids: list[int]) -> list[int]:
-    """How many sockets each process has open."""
-    return [
-        sum(os.readlink(link).startswith("socket:") for link in Path(f"/proc/{pid}/fd").iterdir())
-        for pid in pids
-    ]
+def sockets(pids: list[int]) -> dict[int, int]:
+    """How many sockets each process has open. Raises OSError."""
+    return {
+        pid: sum(each.is_socket() for each in Path(f"/proc/{pid}/fd").iterdir()) for pid in pids
+    }

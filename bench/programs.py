@@ -1,28 +1,28 @@
 """How each server is started: our images where an engine answers, else the local interpreter.
 
-The peers in Python run on the same interpreter as ours, so what is compared is the servers: in
-the images' base image, which has the full standard library. Go and C run on the host.
+The peers in Python run on the same interpreter as ours, so that servers are compared and not
+interpreters: in the base image, which has all of the standard library. Go and C run on the host.
+SERVER_PYTHON and SERVICES choose another local interpreter and another folder of ours.
 """
 
 import os
 import resource
-import subprocess
 import sys
 from pathlib import Path
 from typing import NamedTuple
 
 from bench import building
-from bench.building import PEERS
+from bench.building import PEERS, output
 from bench.works import OURS, Work
 
 ROOT = building.BENCH.parent
-SERVICES = Path(os.environ.get("SERVICES", ROOT / "services"))
+SERVICES = Path(os.environ.get("SERVICES", ROOT / "services")).resolve()
 PYTHON = os.environ.get("SERVER_PYTHON", sys.executable)
-VERSION_QUESTION = "import platform; print(platform.python_version())"
+VERSION = "import platform; print(platform.python_version())"
 FILES = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
 
-# No refusal, but still a bucket for each source that counts.
-UDP_FLAGS = ["--udp", "--udp-rate", "1000000"]
+# The bucket of each source is kept, but refuses nobody.
+UDP_FLAGS = ("--udp", "--udp-rate", "1000000")
 
 
 class Program(NamedTuple):
@@ -36,58 +36,61 @@ class Program(NamedTuple):
 class Local:
     """Everything on this host."""
 
-    name = "local interpreter"
+    title = "the local interpreter"
 
     def __init__(self) -> None:
-        self.python_version = _output(PYTHON, "-c", VERSION_QUESTION)
+        self.python_version = output(PYTHON, "-c", VERSION)
 
-    def ours(self, service: str, flags: list[str], core: int) -> Program:
+    def ours(self, service: str, arguments: list[str], core: int) -> Program:
         """One of our services."""
-        return Program([PYTHON, "-m", service, *flags], {"PYTHONPATH": str(SERVICES)})
+        return self.our_python(service, ["-m", service, *arguments], core)
 
-    def python(self, script: str, arguments: list[str], paths: list[Path], core: int) -> Program:
-        """A peer in Python, and directories with what it imports."""
-        env = {"PYTHONPATH": ":".join(map(str, paths))}
-        return Program([PYTHON, str(PEERS / script), *arguments], env)
+    def our_python(self, service: str, arguments: list[str], core: int) -> Program:
+        """The interpreter that serves one of our services."""
+        return Program([PYTHON, *arguments], {"PYTHONPATH": str(SERVICES)})
+
+    def python(self, script: str, arguments: list[str], path: Path | None, core: int) -> Program:
+        """A peer in Python, and the directory with what it imports."""
+        return Program([PYTHON, str(PEERS / script), *arguments], {"PYTHONPATH": str(path or "")})
 
 
 class Images:
-    """Our services as they ship, with host networking; the peers in Python in the base image."""
+    """Our services as they ship, on the host's network; the peers in Python in the base image."""
 
-    name = "images, host networking"
+    title = "the images with host networking"
 
     def __init__(self, version: str) -> None:
-        self._version = version
-        self._base = _output(str(ROOT / "scripts/base-image"))
+        self.images = {name: f"small-services/{name}:{version}" for name in ("daytime", "echo")}
+        output("docker", "image", "inspect", *self.images.values())
+        self._base = output(str(ROOT / "scripts/base-image"))
+        self.python_version = output(
+            "docker", "run", "--rm", self._base, "python3.13", "-c", VERSION
+        )
         self._count = 0
-        self.python_version = _output(
-            "docker", "run", "--rm", self._base, "python3.13", "-c", VERSION_QUESTION
-        )
 
-    def image(self, service: str) -> str:
-        """The name of a service's image."""
-        return f"small-services/{service}:{self._version}"
-
-    def ours(self, service: str, flags: list[str], core: int) -> Program:
+    def ours(self, service: str, arguments: list[str], core: int) -> Program:
         """One of our services."""
-        return self._confined([], [self.image(service), *flags], core)
+        return self._confined([], [self.images[service], *arguments], core)
 
-    def python(self, script: str, arguments: list[str], paths: list[Path], core: int) -> Program:
-        """A peer in Python, and directories with what it imports."""
-        mounts = {PEERS: "/peers"} | {path: f"/{path.name}" for path in paths}
-        options = [part for path, at in mounts.items() for part in ("-v", f"{path}:{at}:ro")]
-        options += ["-e", "PYTHONPATH=" + ":".join(f"/{path.name}" for path in paths)]
-        options += ["--user", "10001:10001"]
-        return self._confined(
-            options, [self._base, "python3.13", f"/peers/{script}", *arguments], core
-        )
+    def our_python(self, service: str, arguments: list[str], core: int) -> Program:
+        """The interpreter that serves one of our services."""
+        return self._confined(["--entrypoint=python3.13"], [self.images[service], *arguments], core)
 
-    def _confined(self, options: list[str], rest: list[str], core: int) -> Program:
+    def python(self, script: str, arguments: list[str], path: Path | None, core: int) -> Program:
+        """A peer in Python, and the directory with what it imports."""
+        mounts = {PEERS: "/peers"} | ({path: "/path"} if path else {})
+        options = [f"--volume={here}:{there}:ro" for here, there in mounts.items()]
+        options += ["--env=PYTHONPATH=/path", "--user=10001:10001"]
+        command = [self._base, "python3.13", f"/peers/{script}", *arguments]
+        return self._confined(options, command, core)
+
+    def _confined(self, options: list[str], command: list[str], core: int) -> Program:
         self._count += 1
         name = f"bench-{os.getpid()}-{self._count}"
         confined = ["--network=host", "--read-only", "--cap-drop=ALL", f"--cpuset-cpus={core}"]
         confined += ["--security-opt=no-new-privileges", f"--ulimit=nofile={FILES}:{FILES}"]
-        return Program(["docker", "run", "--rm", f"--name={name}", *confined, *options, *rest], {}, name)
+        run = ["docker", "run", "--rm", f"--name={name}", *confined]
+        return Program([*run, *options, *command], {}, name)
 
 
 Place = Local | Images
@@ -97,21 +100,17 @@ def program(place: Place, name: str, work: Work, port: int, admin: int, core: in
     """How a server is started for a work. Raises NotBuilt."""
     if name in OURS:
         flags = ["--model", name, "--port", str(port), "--admin-port", str(admin)]
-        flags += ["--log-level", "warning", *(UDP_FLAGS if work.service == "udp" else [])]
+        flags += ["--log-level", "warning", *work.flags]
+        flags += UDP_FLAGS if work.service == "udp" else []
         return place.ours("daytime" if work.service == "daytime" else "echo", flags, core)
     if name == "c":
-        return Program([str(building.compiled(PEERS / "epoll.c")), work.service, str(port)], {})
+        peer = building.compiled(PEERS / "epoll.c")
+        return Program([str(peer), work.service, str(port)], {})
     if name in ("go", "go-copy"):
         mode = "copy" if name == "go-copy" else work.service
-        arguments = [mode, str(port), str(work.buffer)]
-        return Program([str(building.go_peer()), *arguments], {"GOMAXPROCS": "1"})
+        peer = building.go_peer()
+        return Program([str(peer), mode, str(port), str(work.go_buffer)], {"GOMAXPROCS": "1"})
     if name == "socketserver":
-        return place.python("threads.py", [work.service, str(port)], [], core)
-    minor = place.python_version.rpartition(".")[0]
-    paths = [building.uvloop(minor)] if name == "uvloop" else []
-    return place.python("protocols.py", [name, work.service, str(port)], paths, core)
-
-
-def _output(*command: str) -> str:
-    """What a command prints. Raises OSError, CalledProcessError."""
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+        return place.python("threads.py", [work.service, str(port)], None, core)
+    path = building.uvloop(place.python_version) if name == "uvloop" else None
+    return place.python("protocols.py", [name, work.service, str(port)], path, core)

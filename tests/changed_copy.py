@@ -17,7 +17,7 @@ ROOT = Path(__file__).parent.parent
 FAILED, ENDED = 1, -signal.SIGKILL
 
 # None is in the repository, and some are large.
-IGNORED = (".git", ".venv", ".*_cache", ".hypothesis", "__pycache__", "*.egg-info")
+IGNORED = (".git", ".venv", ".*_cache", ".hypothesis", "__pycache__", "*.egg-info", "build")
 
 
 class Change(NamedTuple):

@@ -4,6 +4,7 @@ import socket
 import socketserver
 import sys
 import time
+from contextlib import suppress
 
 BUFFER_BYTES = 256 * 1024
 
@@ -11,22 +12,23 @@ BUFFER_BYTES = 256 * 1024
 class Echo(socketserver.BaseRequestHandler):
     """What comes goes back."""
 
-    def setup(self):
+    def setup(self) -> None:
+        """Send small messages at once."""
         self.request.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
-    def handle(self):
+    def handle(self) -> None:
+        """Serve one caller."""
         buffer = memoryview(bytearray(BUFFER_BYTES))
-        try:
+        with suppress(ConnectionResetError):
             while size := self.request.recv_into(buffer):
                 self.request.sendall(buffer[:size])
-        except ConnectionResetError:
-            pass
 
 
 class Daytime(socketserver.BaseRequestHandler):
     """The time, and a plain close."""
 
-    def handle(self):
+    def handle(self) -> None:
+        """Serve one caller."""
         line = time.strftime("%a %b %e %H:%M:%S UTC %Y\r\n", time.gmtime())
         self.request.sendall(line.encode())
 
@@ -34,40 +36,45 @@ class Daytime(socketserver.BaseRequestHandler):
 class EchoDatagrams(socketserver.BaseRequestHandler):
     """A datagram in, the same datagram out."""
 
-    def handle(self):
+    def handle(self) -> None:
+        """Answer one datagram."""
         data, asked = self.request
         asked.sendto(data, self.client_address)
 
 
-class DualStack:
-    """IPv4 and IPv6 on one socket."""
+class Streams(socketserver.ThreadingTCPServer):
+    """A thread for each connection, over IPv6 and IPv4."""
 
     address_family = socket.AF_INET6
     allow_reuse_address = True
     daemon_threads = True
     request_queue_size = 4096
-    max_packet_size = 65535
 
-    def server_bind(self):
+    def server_bind(self) -> None:
+        """Bind for both families."""
         self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         super().server_bind()
 
 
-class Streams(DualStack, socketserver.ThreadingTCPServer):
-    """A thread for each connection."""
+class Datagrams(socketserver.UDPServer):
+    """One datagram after the other, over IPv6 and IPv4."""
+
+    address_family = socket.AF_INET6
+    max_packet_size = 65535
+
+    def server_bind(self) -> None:
+        """Bind for both families."""
+        self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        super().server_bind()
 
 
-class Datagrams(DualStack, socketserver.UDPServer):
-    """One datagram after the other."""
-
-
-SERVERS = {"echo": (Streams, Echo), "daytime": (Streams, Daytime), "udp": (Datagrams, EchoDatagrams)}
-
-
-def main(mode, port):
+def main(mode: str, port: str) -> None:
     """Serve for ever."""
-    server, handler = SERVERS[mode]
-    server(("::", int(port)), handler).serve_forever()
+    address = ("::", int(port))
+    if mode == "udp":
+        Datagrams(address, EchoDatagrams).serve_forever()
+    else:
+        Streams(address, {"echo": Echo, "daytime": Daytime}[mode]).serve_forever()
 
 
 if __name__ == "__main__":
