@@ -15,7 +15,7 @@ from bench.measuring import Bench
 from bench.programs import Images, Local, Place
 from bench.report import circumstances, target_table
 from bench.result import NoResult, Result
-from bench.works import BY_NAME, QUICK_SERVERS, QUICK_WORKS, TITLES, WORKS
+from bench.works import BY_NAME, QUICK_SERVERS, QUICK_WORKS, TITLES, WORKS, quick
 
 
 def main() -> int:
@@ -43,11 +43,7 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _quick(options: argparse.Namespace) -> int:
-    works = [BY_NAME[name] for name in options.only]
-    works = [
-        work._replace(servers=tuple(name for name in options.servers if name in work.servers))
-        for work in works
-    ]
+    works = [quick(BY_NAME[name], options.servers) for name in options.only]
     result = runs.some(_bench(options), works)
     print(*circumstances(result), sep="\n\n")
     return _status(result)
@@ -103,14 +99,14 @@ def _options() -> argparse.Namespace:
     )
     commands = parser.add_subparsers(dest="command", required=True)
     run = commands.add_parser("run", help="measure all, write result, tables and charts")
-    quick = commands.add_parser("quick", help="measure some, and only show it")
+    some = commands.add_parser("quick", help="measure some, and only show it")
     commands.add_parser("report", help="write tables and charts anew from the last result")
-    for command, rounds, seconds in ((run, 5, 0.8), (quick, 3, 0.3)):
+    for command, rounds, seconds in ((run, 5, 0.8), (some, 3, 0.3)):
         command.add_argument("--rounds", type=_number(int), default=rounds, help=f"({rounds})")
         command.add_argument("--seconds", type=_number(float), default=seconds, help=f"({seconds})")
         command.add_argument("--source", choices=["auto", "image", "local"], default="auto")
-    quick.add_argument("--only", type=_some_of(BY_NAME), default=QUICK_WORKS, metavar="WORK,...")
-    quick.add_argument(
+    some.add_argument("--only", type=_some_of(BY_NAME), default=QUICK_WORKS, metavar="WORK,...")
+    some.add_argument(
         "--servers", type=_some_of(TITLES), default=QUICK_SERVERS, metavar="SERVER,..."
     )
     return parser.parse_args()

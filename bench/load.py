@@ -1,12 +1,12 @@
 """The load generator, load.c, and one run of it."""
 
 import json
-import os
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from bench.processes import started
 from bench.works import SHORT_CONNECTIONS, Work
 
 PATIENCE_S = 10
@@ -32,23 +32,13 @@ class LoadGenerator(NamedTuple):
         """Put a server under load; what came of it, with what is seen before the connections
         are closed. Raises LoadFailed.
         """
-        process = subprocess.Popen(
-            [str(self.program), *self._arguments(work, port), *(f"-p{pid}" for pid in pids)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            preexec_fn=lambda: os.sched_setaffinity(0, {self.core}),
-            start_new_session=True,
-        )
-        assert process.stdout
-        try:
+        command = [str(self.program), *self._arguments(work, port), *(f"-p{pid}" for pid in pids)]
+        pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+        with started(command, self.core, text=True, **pipes) as process:
+            assert process.stdout
             line = process.stdout.readline()
             sample = {**json.loads(line), **meanwhile()} if line else {}
             _, errors = process.communicate(timeout=PATIENCE_S)
-        finally:
-            process.kill()
-            process.wait()
         if process.returncode:
             raise LoadFailed(errors.strip() or f"load: status {process.returncode}")
         return sample

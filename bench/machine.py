@@ -33,7 +33,7 @@ def versions(bench: Bench) -> dict[str, str]:
         "revision": _of(lambda: output("git", "describe", "--always", "--dirty", "--exclude=*")),
         "CPython": bench.place.python_version,
         "uvloop": building.pinned("uvloop").partition("==")[2],
-        "Go": _of(lambda: output(building.go(), "env", "GOVERSION", env=building.GO)),
+        "Go": _of(lambda: output(building.go(), "env", "GOVERSION", env=building.GO)[2:]),
         "C": _of(lambda: output(CC, "--version").splitlines()[0]),
     }
     if isinstance(bench.place, Images):

@@ -55,10 +55,9 @@ def _take_turns(
         for name in names:
             try:
                 server = Server(bench.place, name, work, bench.core)
+                servers.append(stack.enter_context(server))
             except NotBuilt as error:
                 done.not_run[name] = str(error)
-            else:
-                servers.append(stack.enter_context(server))
         for server in _turns(servers, rounds):
             if server.name not in done.failed:
                 try:
@@ -102,11 +101,7 @@ def _idle_sample(bench: Bench, work: Work, server: Server) -> Sample:
     def second_half() -> Sample:
         before = server.resident_bytes()
         sample = _load(bench, half, server)
-        return {
-            **sample,
-            "memory_before": before,
-            "added": sample["connections"],
-            "connections": 2 * sample["connections"],
-        }
+        more = {"memory_before": before, "added": sample["connections"]}
+        return {**more, "memory": sample["memory"]}
 
     return _load(bench, half, server, second_half)

@@ -1,16 +1,14 @@
 """What is measured beside the rounds: start-up, image sizes, and who gets whom of two workers."""
 
 import json
-import os
-import subprocess
 from typing import Any
 
-from bench.building import BENCH, NotBuilt, output
+from bench.building import BENCH, output
 from bench.load import LoadFailed, Sample
 from bench.measuring import Bench
 from bench.processes import sockets
-from bench.programs import Images, Program
-from bench.servers import ENGINE_S, Server, ServerFailed, environment
+from bench.programs import Images
+from bench.servers import Server, ServerFailed, printed
 from bench.works import BY_NAME
 
 STARTS = 11
@@ -24,7 +22,7 @@ def startup(bench: Bench) -> dict[str, Any]:
     for service in ("echo", "daytime"):
         arguments = ["-c", script, str(STARTS), "nothing", service]
         how = bench.place.our_python(service, arguments, bench.core)
-        found[service] = json.loads(_run(how, bench.core))
+        found[service] = json.loads(printed(how, bench.core))
     return found
 
 
@@ -39,7 +37,7 @@ def image_bytes(bench: Bench) -> dict[str, Any]:
 def spread(bench: Bench) -> dict[str, Any]:
     """How many of 64 connections each of two workers has."""
     usage = bench.place.ours("echo", ["--help"], bench.core)
-    if "--workers" not in _run(usage, bench.core):
+    if "--workers" not in printed(usage, bench.core):
         return {"not_run": "echo has no --workers"}
     work = BY_NAME["echo-64x64"]._replace(mode="idle", flags=("--workers", str(WORKERS)))
     counts: dict[int, int] = {}
@@ -58,19 +56,3 @@ def spread(bench: Bench) -> dict[str, Any]:
         return {"not_run": str(error)}
     more = sorted(counts[pid] - before[pid] for pid in counts)
     return {"connections": work.connections, "workers": more[-WORKERS:]}
-
-
-def _run(how: Program, core: int) -> str:
-    """What a program of ours prints on the core that it would serve on. Raises NotBuilt."""
-    try:
-        return subprocess.run(
-            how.argv,
-            env=environment() | how.env,
-            preexec_fn=lambda: os.sched_setaffinity(0, {core}),
-            capture_output=True,
-            check=True,
-            text=True,
-            timeout=ENGINE_S,
-        ).stdout
-    except subprocess.CalledProcessError as error:
-        raise NotBuilt((error.stderr.strip().splitlines() or ["no word"])[-1]) from None

@@ -1,11 +1,43 @@
-"""What the system knows of a process, read from /proc."""
+"""Starting a process on a core, and what the system knows of it."""
 
 import ctypes
 import os
+import signal
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from subprocess import Popen
+from typing import Any
 
 LIBC = ctypes.CDLL(None)
+INTERRUPTIONS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+
+
+@contextmanager
+def started(argv: Sequence[str], core: int, **options: Any) -> Iterator[Popen[Any]]:
+    """A process pinned to a core, with a session of its own: Ctrl-C is for us, who end it.
+
+    Interruptions wait until there is somebody who does. Raises OSError.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, INTERRUPTIONS)
+
+    def prepare() -> None:
+        os.sched_setaffinity(0, {core})
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+    try:
+        process = Popen(argv, preexec_fn=prepare, start_new_session=True, **options)
+    except BaseException:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        raise
+    try:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        yield process
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 def tree(pid: int) -> list[int]:
@@ -13,7 +45,8 @@ def tree(pid: int) -> list[int]:
     found = [pid]
     for parent in found:
         for children in Path(f"/proc/{parent}/task").glob("*/children"):
-            found += map(int, children.read_text().split())
+            with suppress(OSError):  # a thread that has just ended
+                found += map(int, children.read_text().split())
     return found
 
 

@@ -124,7 +124,8 @@ class Result:
 
     def connections(self) -> int:
         """How many TCP connections the run has made, beside a few to ask who is there."""
-        return round(sum(sample["connections"] for sample in self._all_samples()))
+        samples = self._all_samples()
+        return round(sum(sample["connections"] + sample.get("added", 0) for sample in samples))
 
     def _all_samples(self) -> Iterator[Sample]:
         for work in self.works():

@@ -2,15 +2,17 @@
 
 import os
 import random
-import signal
 import socket
 import subprocess
+import tempfile
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from typing import Any
 
-from bench.building import output
-from bench.processes import cpu_seconds, resident_bytes, tree
-from bench.programs import Place, program
+from bench.building import NotBuilt, output
+from bench.processes import cpu_seconds, resident_bytes, started, tree
+from bench.programs import Place, Program, program
 from bench.works import Work
 
 START_S = 30.0
@@ -26,24 +28,14 @@ class ServerFailed(Exception):
 
 
 class Server:
-    """A server on a port of its own, pinned to a core. A context manager, which ends it."""
+    """A server on a port of its own. A context manager, which starts and ends it."""
 
     def __init__(self, place: Place, name: str, work: Work, core: int) -> None:
-        self.name, self._service = name, work.service
+        self.name, self._service, self._core = name, work.service, core
         self.port = free_port()
-        how = program(place, name, work, self.port, free_port(), core)
-        self._container = how.container
-        self._errors = os.memfd_create("errors")
-        self._process = subprocess.Popen(
-            how.argv,
-            env=environment() | how.env,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=self._errors,
-            preexec_fn=lambda: os.sched_setaffinity(0, {core}),
-            start_new_session=True,  # Ctrl-C is for us, who end all of the session
-        )
+        self._how = program(place, name, work, self.port, free_port(), core)
         self.pids: list[int] = []
+        self._end = ExitStack()
 
     def wait(self, processes: int = 1) -> None:
         """Wait until it answers, and is of so many processes. Raises ServerFailed, NotBuilt."""
@@ -72,16 +64,13 @@ class Server:
         return resident_bytes(self.pids)
 
     def __enter__(self) -> "Server":
+        self._errors = self._end.enter_context(tempfile.TemporaryFile())
+        options = {"stdout": subprocess.DEVNULL, "stderr": self._errors}
+        self._process = self._end.enter_context(running(self._how, self._core, **options))
         return self
 
     def __exit__(self, *_: object) -> None:
-        with suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
-        os.close(self._errors)
-        if self._container:
-            command = ["docker", "rm", "--force", self._container]
-            subprocess.run(command, capture_output=True, timeout=ENGINE_S, check=False)
+        self._end.close()
 
     def _answers(self) -> bool:
         kind = socket.SOCK_DGRAM if self._service == "udp" else socket.SOCK_STREAM
@@ -95,13 +84,40 @@ class Server:
         return False
 
     def _pid(self) -> int:
-        if not self._container:
+        if not self._how.container:
             return self._process.pid
-        return int(output("docker", "inspect", "--format={{.State.Pid}}", self._container))
+        return int(output("docker", "inspect", "--format={{.State.Pid}}", self._how.container))
 
     def _last_words(self) -> str:
-        lines = os.pread(self._errors, 1 << 16, 0).decode(errors="replace").strip().splitlines()
+        self._errors.seek(0)
+        lines = self._errors.read().decode(errors="replace").strip().splitlines()
         return lines[-1] if lines else f"status {self._process.returncode}"
+
+
+@contextmanager
+def running(how: Program, core: int, **options: Any) -> Iterator[subprocess.Popen[Any]]:
+    """A program while it runs, and after it nothing of its container."""
+    env = environment() | how.env
+    try:
+        with started(how.argv, core, env=env, stdin=subprocess.DEVNULL, **options) as process:
+            yield process
+    finally:
+        if how.container:
+            command = ["docker", "rm", "--force", how.container]
+            subprocess.run(command, capture_output=True, timeout=ENGINE_S, check=False)
+
+
+def printed(how: Program, core: int) -> str:
+    """What a program prints until it ends by itself. Raises NotBuilt."""
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with running(how, core, text=True, **pipes) as process:
+        try:
+            text, errors = process.communicate(timeout=ENGINE_S)
+        except subprocess.TimeoutExpired:
+            raise NotBuilt(f"{how.argv[0]}: no end within {ENGINE_S:g} s") from None
+    if process.returncode:
+        raise NotBuilt((errors.strip().splitlines() or [f"status {process.returncode}"])[-1])
+    return str(text)
 
 
 def environment() -> dict[str, str]:

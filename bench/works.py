@@ -1,5 +1,6 @@
 """What is measured: each work with its load, and the servers that do it."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 OURS = ("evented", "threaded", "iterative")
@@ -81,3 +82,11 @@ BY_NAME = {work.name: work for work in WORKS}
 # What a minute has room for.
 QUICK_WORKS = ("echo-64x64", "echo-64x16k", "daytime", "idle")
 QUICK_SERVERS = ("evented", "go", "c", "uvloop")
+QUICK_IDLE = 2000
+
+
+def quick(work: Work, servers: Sequence[str]) -> Work:
+    """A work for some servers only, and with fewer idle connections."""
+    some = tuple(name for name in servers if name in work.servers)
+    fewer = min(work.connections, QUICK_IDLE) if work.mode == "idle" else work.connections
+    return work._replace(servers=some, connections=fewer)

@@ -99,6 +99,8 @@ def test_connections_stay_open_until_the_input_ends(program: Path) -> None:
             assert process.stdin
             assert process.stdout
             assert json.loads(process.stdout.readline())["connections"] == 50
+            with pytest.raises(subprocess.TimeoutExpired):
+                process.wait(0.2)
             assert server.descriptors() == before + 50
             process.stdin.close()
             assert process.wait(PATIENCE_S) == 0

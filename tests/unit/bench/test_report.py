@@ -17,7 +17,7 @@ MIB = 1 << 20
 def sample(cpu_us: float, messages: int = 100, **others: float) -> dict[str, float]:
     """A sample in which the cost of a message is easily seen."""
     rest = {"seconds": 0.5, "bytes": messages * 64, "p50_us": 20.0, "p99_us": 300.0, "lost": 0}
-    memory = {"memory_before": 10 * MIB, "memory": 12 * MIB, "connections": 128, "added": 64}
+    memory = {"memory_before": 10 * MIB, "memory": 12 * MIB, "connections": 32, "added": 64}
     return {"cpu_us": cpu_us, "messages": messages, **rest, **memory, **others}
 
 
