@@ -45,7 +45,7 @@ def output(*command: str, cwd: Path = BENCH, env: Mapping[str, str] | None = Non
         raise NotBuilt(f"{Path(command[0]).name}: not done in {PATIENCE_S} s") from None
     except subprocess.CalledProcessError as error:
         last = (error.stderr.strip().splitlines() or [f"status {error.returncode}"])[-1]
-        raise NotBuilt(f"{Path(command[0]).name}: {last.strip()}") from None
+        raise NotBuilt(f"{Path(command[0]).name}: {last.strip().removeprefix('ERROR: ')}") from None
     return done.stdout.strip()
 
 

@@ -72,7 +72,7 @@ WORKS = [
     Work("echo-64x16k", "echo, 64 connections × 16 KiB", "echo", 64, 1 << 14, CONCURRENT),
     Work("echo-16x64k", "echo, 16 connections × 64 KiB", "echo", 16, 1 << 16, CONCURRENT),
     Work("daytime", "daytime, 16 connections at a time", "daytime", 16, 64, _without("go-copy")),
-    Work("udp", "echo over UDP, 64 sockets × 64 B", "udp", 64, 64, _without("go-copy", "threaded")),
+    Work("udp", "echo over UDP, 64 sockets × 64 B", "udp", 64, 64, _without("go-copy")),
     Work("idle", "echo, idle connections", "idle", 8000, 64, _without(*OURS[1:], "socketserver")),
     Work("bulk", "echo, one connection as fast as it goes", "bulk", 1, 64, tuple(TITLES)),
     *LADDER,
