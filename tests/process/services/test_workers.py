@@ -16,6 +16,7 @@ from server_process import (
     Serve,
     ServerProcess,
     environment,
+    free_port,
     is_running,
     receive_all,
     refuses,
@@ -220,9 +221,9 @@ def test_a_port_has_one_server(
 def test_a_udp_port_has_one_server(flags: list[str]) -> None:
     """The same where only the UDP side of the port is taken, by whom that would let others in."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+        port = free_port()
         taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        taken.bind(("127.0.0.1", 0))
-        port = taken.getsockname()[1]
+        taken.bind(("127.0.0.1", port))
         second = subprocess.run(
             [PYTHON, "-m", "echo", "--udp", "--host", "127.0.0.1", "--port", str(port), *flags],
             env=environment(),
