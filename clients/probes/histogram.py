@@ -8,11 +8,21 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from dataclasses import dataclass
 
 PARTS = 64
 # Below a microsecond and above a day and a half nothing is told apart, which bounds the buckets.
 LEAST_MS, LEAST_EXPONENT = 2.0**-10, -9  # as frexp has it, whose mantissas begin at 1/2
 MOST_MS = math.nextafter(2.0**27, 0)
+
+
+@dataclass(frozen=True)
+class Bar:
+    """How many durations lie between two edges, seconds."""
+
+    low: float
+    high: float
+    count: int
 
 
 class Histogram:
@@ -30,10 +40,10 @@ class Histogram:
 
     def add(self, seconds: float) -> None:
         """Count one duration."""
-        self.count += 1
+        self._buckets[_bucket(seconds)] += 1
         self.min = min(self.min, seconds)
         self.max = max(self.max, seconds)
-        self._buckets[_bucket(seconds)] += 1
+        self.count += 1  # last, so that whoever is interrupted here finds all that is counted
 
     def percentile(self, rank: int) -> float:
         """The nearest-rank percentile, seconds: what `rank` per cent do not exceed.
@@ -49,16 +59,16 @@ class Histogram:
             return self.max
         return min(max(self._nth(nth), self.min), self.max)
 
-    def bars(self, most: int) -> list[tuple[float, float, int]]:
-        """Neighbouring buckets from the least to the greatest as lower and upper edge, seconds,
-        and count; as many are put into one as it takes to have no more than `most` of them.
+    def bars(self, most: int) -> list[Bar]:
+        """Neighbouring buckets from the least to the greatest; as many are put into one as it takes
+        to have no more than `most` of them.
         """
         merged, width = dict(self._buckets), 1
         while merged and max(merged) - min(merged) >= most:
             width *= 2
             merged = _merge(self._buckets, width)
         return [
-            (_edge(number * width), _edge((number + 1) * width), merged.get(number, 0))
+            Bar(_edge(number * width), _edge((number + 1) * width), merged.get(number, 0))
             for number in range(min(merged, default=0), max(merged, default=-1) + 1)
         ]
 

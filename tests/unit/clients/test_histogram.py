@@ -89,10 +89,10 @@ def test_bars(seconds: list[float], most: int) -> None:
     """No more bars than asked for, edge to edge, and each value is counted in its own."""
     bars = recorded(*seconds).bars(most)
     assert len(bars) <= most
-    assert [upper for _, upper, _ in bars[:-1]] == [lower for lower, _, _ in bars[1:]]
-    for lower, upper, count in bars:
+    assert [bar.high for bar in bars[:-1]] == [bar.low for bar in bars[1:]]
+    for bar in bars:
         # An edge in seconds is rounded, so a value right on it may fall to either side.
-        inside = sum(lower * 1.000001 < each < upper * 0.999999 for each in seconds)
-        about = sum(lower * 0.999999 <= each <= upper * 1.000001 for each in seconds)
-        assert inside <= count <= about
-    assert sum(count for _, _, count in bars) == len(seconds)
+        inside = sum(bar.low * 1.000001 < each < bar.high * 0.999999 for each in seconds)
+        about = sum(bar.low * 0.999999 <= each <= bar.high * 1.000001 for each in seconds)
+        assert inside <= bar.count <= about
+    assert sum(bar.count for bar in bars) == len(seconds)

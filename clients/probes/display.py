@@ -1,0 +1,104 @@
+"""What a watch shows while it runs: one live line on a terminal, a line now and then elsewhere."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+import time
+from collections.abc import Iterable
+from typing import Protocol
+
+from probes.journal import News, clock_time, timestamp
+from probes.result import Result
+from probes.stretch import Stretch
+from probes.terminal import escape, show, show_json
+
+# More often nobody can read it, and a slow terminal would hold up the tries.
+MIN_PAUSE_S = 0.1
+# Back to the first column, and after the text erase what is left of a longer one.
+LINE_START, ERASE_REST = "\r", "\x1b[K"
+
+
+class Display(Protocol):
+    """Is told of every try, and of the end."""
+
+    def take(self, at_s: float, result: Result, news: Iterable[News]) -> None:
+        """Show what there is to show of a try that ended at a moment, and of what it changed."""
+
+    def end(self) -> None:
+        """Show what is left."""
+
+
+def display_for(options: argparse.Namespace, total: Stretch) -> Display:
+    """The display that suits the output; `total` is what a live line is about."""
+    dumb = os.environ.get("TERM", "dumb") == "dumb"
+    if options.json or dumb or not sys.stdout.isatty():
+        return Lines(options)
+    return LiveLine(total)
+
+
+class LiveLine:
+    """News as they come, and below them one line on the whole run, rewritten with every try."""
+
+    def __init__(self, total: Stretch) -> None:
+        self._total = total
+        self._shown_s = 0.0
+
+    def take(self, at_s: float, result: Result, news: Iterable[News]) -> None:
+        """Show the news, and rewrite the line, unless that was done a moment ago."""
+        for each in news:
+            self._rewrite("")
+            show(each.line())
+        if news or time.monotonic() - self._shown_s >= MIN_PAUSE_S:
+            self._rewrite(f"{clock_time(result.ended)} {self._total.line()}")
+            self._shown_s = time.monotonic()
+
+    def end(self) -> None:
+        """Make room for the summary."""
+        self._rewrite("")
+
+    def _rewrite(self, text: str) -> None:
+        # In its last column a line would already break.
+        width = shutil.get_terminal_size().columns - 1
+        line = escape(text).expandtabs()[:width]
+        print(f"{LINE_START}{line}{ERASE_REST}", end="", flush=True)
+
+
+class Lines:
+    """News as they come, and a line on the tries of every so many seconds, as text or JSON."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        self._options = options
+        self._stretch = Stretch()
+        self._due_s = options.every
+        self._ended = 0.0
+
+    def take(self, at_s: float, result: Result, news: Iterable[News]) -> None:
+        """Show the news, and the line when it is due."""
+        self._stretch.add(at_s, result)
+        self._ended = result.ended
+        for each in news:
+            self._show(each.kind, each.line(), each.facts())
+        if at_s >= self._due_s:
+            self._due_s = max(self._due_s + self._options.every, at_s)
+            self._show_stretch()
+
+    def end(self) -> None:
+        """Show the line on the tries since the last one, if there are any."""
+        if self._stretch.sent:
+            self._show_stretch()
+
+    def _show_stretch(self) -> None:
+        stretch, self._stretch = self._stretch, Stretch()
+        text = f"{clock_time(self._ended)} {stretch.line()}"
+        self._show("interval", text, {"time": timestamp(self._ended), **stretch.facts()})
+
+    def _show(self, kind: str, text: str, facts: dict[str, object]) -> None:
+        if self._options.json:
+            options = self._options
+            of = {"protocol": options.protocol, "target": str(options.target)}
+            show_json(kind, {**of, "transport": options.transport.value, **facts})
+        else:
+            show(text)

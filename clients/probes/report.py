@@ -1,0 +1,167 @@
+"""The report of a watch as a page. Pure.
+
+However long the run, the page is bounded: 400 slices of time, 48 bars, and 100 rows of gaps and of
+those who answered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+
+from probes import __version__
+from probes.chart import MAX_BARS, distribution, over_time
+from probes.journal import Journal
+from probes.page import page, table
+from probes.timeline import Timeline
+
+MAX_ROWS = 100
+RANKS = (0, 50, 90, 95, 99, 100)
+
+
+def report(title: str, facts: Mapping[str, str], journal: Journal, began: float) -> str:
+    """The page on a run that began at a moment of Unix time; `facts` tell how it was made."""
+    clock = Clock(began)
+    parts = [
+        _verdict(journal),
+        _over_time(journal, clock),
+        _gaps(journal, clock),
+        _latency(journal),
+        _outcomes(journal),
+        _answers(journal, clock),
+        _facts(facts, journal, clock),
+    ]
+    return page(title, "\n".join(filter(None, parts)))
+
+
+class Clock:
+    """Tells moments of a run as a clock on the wall does, in the zone of who made the run."""
+
+    def __init__(self, began: float) -> None:
+        self._began = datetime.fromtimestamp(began).astimezone()
+
+    def date(self, moment_s: float) -> str:
+        """Date, time and distance from UTC."""
+        return f"{self._began + timedelta(seconds=moment_s):%Y-%m-%d %H:%M:%S %z}"
+
+    def time(self, moment_s: float) -> str:
+        """The time, and the date unless it is that of the beginning."""
+        moment = self._began + timedelta(seconds=moment_s)
+        same = moment.date() == self._began.date()
+        return f"{moment:%H:%M:%S}" if same else f"{moment:%m-%d %H:%M:%S}"
+
+
+def _verdict(journal: Journal) -> str:
+    total = journal.total
+    counts = f"{total.as_expected.total()} of {total.sent} tries were as expected"
+    if not total.failed:
+        return f"<p>{counts}.</p>"
+    gaps = "1 gap" if journal.gap_count == 1 else f"{journal.gap_count} gaps"
+    longest = max(gap.seconds for gap in journal.gaps)
+    return f'<p class="bad">{counts}; {gaps}, the longest {longest:.1f} s.</p>'
+
+
+def _over_time(journal: Journal, clock: Clock) -> str:
+    ended_s = journal.total.ended_s
+    labels = "".join(f"<span>{clock.time(ended_s * part)}</span>" for part in (0, 0.5, 1))
+    legend = (
+        f"Whole tries with an OK answer, from look-up to last byte. {_dots(journal.timeline)}"
+        " Red bands are gaps, red marks below are tries that were not as expected."
+    )
+    return (
+        f"<h2>Latency over time</h2>\n{over_time(journal)}\n"
+        f'<div class="x times" aria-hidden="true">{labels}</div>\n'
+        f'<p class="soft">{legend}</p>\n{_slices(journal, clock)}'
+    )
+
+
+def _dots(timeline: Timeline) -> str:
+    if all(each.timed <= 1 for each in timeline.slices):
+        return "A dot is one of them."
+    span = f"{timeline.slice_s:.3g} s"
+    return f"A dot is the mean of those in {span}, a bar goes from the least to the greatest."
+
+
+def _slices(journal: Journal, clock: Clock) -> str:
+    heads = ("from", "tries", "failed", "least, ms", "mean, ms", "greatest, ms")
+    rows = [
+        (clock.time(each.at_s), each.sent, each.failed, *map(_ms, each.spread()))
+        for each in journal.timeline.slices
+    ]
+    return _details(heads, rows)
+
+
+def _gaps(journal: Journal, clock: Clock) -> str:
+    rows = [
+        (
+            clock.time(gap.began_s),
+            clock.time(gap.ended_s) if gap.is_over else "not over",
+            f"{gap.seconds:.1f}",
+            ", ".join(f"{each.name} {count}" for each, count in gap.failed.items()),
+        )
+        for gap in journal.gaps
+    ]
+    heads = ("last good", "next good", "gap, s", "tries between")
+    left_out = journal.gap_count - len(rows)
+    return _section("Gaps", heads, rows, f"{left_out} shorter gaps" if left_out else "")
+
+
+def _latency(journal: Journal) -> str:
+    latency = journal.total.latency
+    if not latency.count:
+        return ""
+    names = {0: "least", 100: "greatest"}
+    rows = [(names.get(rank, f"p{rank}"), _ms(latency.percentile(rank))) for rank in RANKS]
+    counts = [(_ms(bar.high), bar.count) for bar in latency.bars(MAX_BARS)]
+    return (
+        f"<h2>Distribution of latency</h2>\n{distribution(latency)}\n"
+        f"{_details(('below, ms', 'tries'), counts)}\n{table(('', 'ms'), rows)}"
+    )
+
+
+def _outcomes(journal: Journal) -> str:
+    total = journal.total
+    rows = [
+        (each.name, verdict, count, f"{100 * count / total.sent:.2f}")
+        for verdict, counts in (("yes", total.as_expected), ("no", total.failed))
+        for each, count in counts.most_common()
+    ]
+    return _section("Outcomes", ("outcome", "as expected", "tries", "share, %"), rows)
+
+
+def _answers(journal: Journal, clock: Clock) -> str:
+    answers = journal.total.answers
+    shown = [each for each in answers.names.most_common() if each[0] in journal.seen_s][:MAX_ROWS]
+    rows = [(name, count, *map(clock.time, journal.seen_s[name])) for name, count in shown]
+    others = answers.total - sum(count for _, count in shown)
+    left_out = f"{others} answers by others" if others else ""
+    return _section("Who answered", ("by", "answers", "first", "last"), rows, left_out)
+
+
+def _facts(facts: Mapping[str, str], journal: Journal, clock: Clock) -> str:
+    ended_s = journal.total.ended_s
+    times = {
+        "from": clock.date(0),
+        "to": clock.date(ended_s),
+        "lasted": f"{ended_s:.1f} s",
+        "made by": f"probe {__version__}",
+    }
+    return _section("The run", (), [*facts.items(), *times.items()])
+
+
+def _section(
+    title: str, heads: Sequence[str], rows: Sequence[Sequence[object]], left_out: str = ""
+) -> str:
+    if not rows:
+        return ""
+    note = f'\n<p class="soft">Left out: {left_out}.</p>' if left_out else ""
+    return f"<h2>{title}</h2>\n{table(heads, rows)}{note}"
+
+
+def _details(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    return f"<details><summary>As a table</summary>\n{table(heads, rows)}\n</details>"
+
+
+def _ms(seconds: float) -> str:
+    ms = seconds * 1000
+    return f"{ms:.0f}" if ms >= 100 else f"{ms:.3g}"

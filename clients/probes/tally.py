@@ -1,0 +1,36 @@
+"""Answers counted by the name of who gave them, in bounded memory. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+# Names come from the peer, and a try is cheap: how many are kept must not be the peer's choice.
+MAX_NAMES = 1000
+
+
+class Tally:
+    """Counts by name, for the first `most` different names; all others are counted together."""
+
+    def __init__(self, most: int = MAX_NAMES) -> None:
+        self.names: Counter[str] = Counter()
+        self.others = 0
+        self._most = most
+
+    @property
+    def total(self) -> int:
+        """How many were counted."""
+        return self.names.total() + self.others
+
+    def add(self, name: str) -> None:
+        """Count one."""
+        if name in self.names or len(self.names) < self._most:
+            self.names[name] += 1
+        else:
+            self.others += 1
+
+    def text(self, most: int | None = None) -> str:
+        """The most frequent ones, all that are kept by default, as `web-1 3, web-2 2`."""
+        shown = self.names.most_common(most)
+        rest = self.total - sum(count for _, count in shown)
+        counts = ", ".join(f"{name} {count}" for name, count in shown)
+        return f"{counts} and {rest} by others" if rest else counts
