@@ -8,9 +8,7 @@ from probes.address import Target
 from probes.histogram import Histogram
 from probes.outcome import Outcome
 from probes.result import Phase, Result, Transport, format_ms, to_ms
-
-# Names come from the peer, and a try is cheap: how many are kept must not be the peer's choice.
-MAX_IDENTITIES = 1000
+from probes.tally import Tally
 
 RANKS = {"min": 0, "p50": 50, "p95": 95, "p99": 99, "max": 100}
 
@@ -33,8 +31,7 @@ class Summary:
         self._transport = transport
         self._counts: Counter[Outcome] = Counter()
         self._times = {phase: Histogram() for phase in Phase}
-        self._identities: Counter[str] = Counter()
-        self._other_identities = 0
+        self._identities = Tally()
 
     def add(self, result: Result) -> None:
         """Count one try. The first that is not OK decides the outcome of them all."""
@@ -45,7 +42,7 @@ class Summary:
             if _counts(phase, result):
                 self._times[phase].add(took)
         if result.identity is not None:
-            self._count(result.identity)
+            self._identities.add(result.identity)
 
     def line(self) -> str:
         """The summary as one line of text."""
@@ -56,7 +53,8 @@ class Summary:
             f" {failed.total()} failed{f' ({words})' if words else ''}"
         )
         times = [_line(phase.words, took) for phase, took in self._times.items()]
-        parts = filter(None, [*times, self._identity_line()])
+        identities = self._identities.text()
+        parts = filter(None, [*times, f"by identity: {identities}" if identities else ""])
         return "; ".join([f"SUMMARY {self._transport.to(self._target)} {counts}", *parts])
 
     def facts(self) -> dict[str, object]:
@@ -72,19 +70,11 @@ class Summary:
 
     def daytime_facts(self) -> dict[str, object]:
         """What JSON says of daytime beyond that: answers by identity, the most frequent first."""
-        identities = dict(self._identities.most_common())
-        return {"identities": identities, "other_identities": self._other_identities}
-
-    def _count(self, identity: str) -> None:
-        if identity in self._identities or len(self._identities) < MAX_IDENTITIES:
-            self._identities[identity] += 1
-        else:
-            self._other_identities += 1
-
-    def _identity_line(self) -> str:
-        counts = ", ".join(f"{name} {count}" for name, count in self._identities.most_common())
-        others = f" and {self._other_identities} by others" if self._other_identities else ""
-        return f"by identity: {counts}{others}" if counts else ""
+        identities = self._identities
+        return {
+            "identities": dict(identities.names.most_common()),
+            "other_identities": identities.others,
+        }
 
     def _failed(self) -> Counter[str]:
         counts = self._counts.items()

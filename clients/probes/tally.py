@@ -9,12 +9,11 @@ MAX_NAMES = 1000
 
 
 class Tally:
-    """Counts by name, for the first `most` different names; all others are counted together."""
+    """Counts by name, for the first 1,000 different names; all others are counted together."""
 
-    def __init__(self, most: int = MAX_NAMES) -> None:
+    def __init__(self) -> None:
         self.names: Counter[str] = Counter()
         self.others = 0
-        self._most = most
 
     @property
     def total(self) -> int:
@@ -23,7 +22,7 @@ class Tally:
 
     def add(self, name: str) -> None:
         """Count one."""
-        if name in self.names or len(self.names) < self._most:
+        if name in self.names or len(self.names) < MAX_NAMES:
             self.names[name] += 1
         else:
             self.others += 1

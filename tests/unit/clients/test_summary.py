@@ -10,7 +10,8 @@ from probes.address import Target
 from probes.histogram import Histogram
 from probes.outcome import Outcome
 from probes.result import Phase, Result, Transport
-from probes.summary import MAX_IDENTITIES, Summary, spread
+from probes.summary import Summary, spread
+from probes.tally import MAX_NAMES
 
 TARGET = Target("echo", 1201)
 
@@ -121,11 +122,11 @@ def test_no_identities() -> None:
 def test_many_identities() -> None:
     """D5: only so many names are kept; the answers by all others are counted together."""
     summary = Summary(TARGET, Transport.TCP)
-    for number in range(MAX_IDENTITIES + 7):
+    for number in range(MAX_NAMES + 7):
         summary.add(named(f"web-{number}"))
     summary.add(named("web-0"))
     facts = summary.daytime_facts()
     assert isinstance(facts["identities"], dict)
-    assert len(facts["identities"]) == MAX_IDENTITIES
+    assert len(facts["identities"]) == MAX_NAMES
     assert (facts["identities"]["web-0"], facts["other_identities"]) == (2, 7)
-    assert summary.line().endswith(f"web-{MAX_IDENTITIES - 1} 1 and 7 by others")
+    assert summary.line().endswith(f"web-{MAX_NAMES - 1} 1 and 7 by others")
