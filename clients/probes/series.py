@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import time
 from collections.abc import Iterator
 from functools import partial
@@ -10,7 +11,7 @@ from typing import Any
 
 from probes.attempt import add_protocols, attempt
 from probes.commands import EXIT_INTERRUPTED
-from probes.options import seconds, whole_number
+from probes.options import Parser, seconds, whole_number
 from probes.outcome import PROBE_OUTCOMES, Outcome, outcome_table
 from probes.result import Result
 from probes.summary import Summary
@@ -19,6 +20,8 @@ from probes.waiting import add_wait, until_met
 
 MAX_COUNT = 1_000_000
 DEFAULT_INTERVAL_S = 1.0
+# A Ctrl-C that comes just before the system is called for a sleep is noticed only after it.
+LONGEST_SLEEP_S = 1.0
 
 EPILOG = f"""\
 outcomes and exit codes:
@@ -50,22 +53,27 @@ examples:
 def add_commands(commands: Any) -> None:
     """Add `daytime` and `echo`."""
     for parser in add_protocols(commands, run, EPILOG):
-        parser.add_argument(
-            "--count",
-            metavar="N",
-            type=whole_number(1, MAX_COUNT),
-            default=1,
-            help="how many tries (default: 1)",
-        )
-        parser.add_argument(
-            "--interval",
-            metavar="S",
-            type=seconds,
-            default=DEFAULT_INTERVAL_S,
-            help="seconds from the start of a try to that of the next (default: %(default)g)",
-        )
+        add_pace(parser, count=1)
         add_wait(parser)
         parser.add_argument("--json", action="store_true", help="one JSON object per line")
+
+
+def add_pace(parser: Parser, count: int | None) -> None:
+    """Add how many tries are made, by default `count` or without end, and how fast."""
+    parser.add_argument(
+        "--count",
+        metavar="N",
+        type=whole_number(1, MAX_COUNT),
+        default=count,
+        help=f"how many tries (default: {count or 'until stopped'})",
+    )
+    parser.add_argument(
+        "--interval",
+        metavar="S",
+        type=seconds,
+        default=DEFAULT_INTERVAL_S,
+        help="seconds from the start of a try to that of the next (default: %(default)g)",
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -101,13 +109,17 @@ def is_ok(result: Result) -> bool:
     return result.outcome is Outcome.OK
 
 
-def paced(count: int, interval_s: float) -> Iterator[int]:
-    """Yield 1 to `count`, `interval_s` apart from start to start; after a late one at once."""
-    for number in range(1, count + 1):
+def paced(count: int | None, interval_s: float) -> Iterator[int]:
+    """Yield 1 to `count`, or without end, `interval_s` apart from start to start; after a late one
+    at once.
+    """
+    for number in itertools.count(1):
         due = time.monotonic() + interval_s
         yield number
-        if number < count:
-            time.sleep(max(0.0, due - time.monotonic()))
+        if number == count:
+            return
+        while (left := due - time.monotonic()) > 0:
+            time.sleep(min(left, LONGEST_SLEEP_S))
 
 
 def show_try(options: argparse.Namespace, number: int, result: Result) -> None:
