@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,9 @@ PYTHON = os.environ.get("SERVER_PYTHON", sys.executable)
 
 # The main thread, and the one that waits for signals.
 THREADS_AT_REST = 2
+
+# States of a socket, as /proc/net/tcp has them.
+SYN_SENT, LISTEN = "02", "0A"
 
 # Linux's number; Python has no function for it.
 PIDFD_GETFD = 438
@@ -280,13 +283,27 @@ def is_running(pid: int) -> bool:
 
 def listening_port(pid: int) -> int:
     """The port that a process without a ready line listens on, 0 if there is none yet."""
+    return next((port for port, state in tcp_sockets(pid) if state == LISTEN), 0)
+
+
+def is_connecting(pid: int) -> bool:
+    """Whether a process waits for an answer to its SYN."""
+    return any(state == SYN_SENT for _, state in tcp_sockets(pid))
+
+
+def is_sleeping(pid: int) -> bool:
+    """Whether the first thread of a process waits for something."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "S"
+
+
+def tcp_sockets(pid: int) -> Iterator[tuple[int, str]]:
+    """Local port and state of each of a process's TCP sockets."""
     sockets = open_files(pid)
     for table in ("tcp", "tcp6"):
         for row in Path(f"/proc/{pid}/net/{table}").read_text().splitlines()[1:]:
             _, local, _, state, *rest = row.split()
-            if state == "0A" and f"socket:[{rest[5]}]" in sockets:
-                return int(local.rpartition(":")[2], 16)
-    return 0
+            if f"socket:[{rest[5]}]" in sockets:
+                yield int(local.rpartition(":")[2], 16), state
 
 
 def refuses(port: int) -> bool:

@@ -8,7 +8,6 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 
@@ -25,7 +24,7 @@ from peer import (
     wait_for,
 )
 from process.clients.tool import LAUNCHER, Run, Tool, finish, start, start_python
-from server_process import wait_until
+from server_process import is_connecting, is_sleeping, wait_until
 
 HOLD: Tool = ("probe", "hold")
 REACHING: list[Tool] = [("headinfo",), ("probe", "daytime"), ("probe", "echo"), HOLD]
@@ -49,20 +48,13 @@ socket.getaddrinfo = lambda *_: (os.kill(os.getpid(), signal.SIGINT), time.sleep
 # Far above the patience of `finish`: whoever waits for it does not pass.
 PATIENT = ("--timeout", "600")
 
-SYN_SENT = "02"
-
 
 def finish_interrupted(process: subprocess.Popen[bytes]) -> Run:
-    """Press Ctrl-C."""
+    """Press Ctrl-C while it waits."""
+    # Between two calls that wait there is Python, in which a socket may just have been opened.
+    wait_until(lambda: is_sleeping(process.pid), "a call that waits")
     process.send_signal(signal.SIGINT)
     return finish(process)
-
-
-def connecting(address: str) -> int:
-    """How many sockets wait for an answer to their SYN."""
-    remote = f":{int(address.rpartition(':')[2]):04X}"
-    rows = [row.split() for row in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-    return sum(row[2].endswith(remote) and row[3] == SYN_SENT for row in rows)
 
 
 @TOOLS
@@ -89,9 +81,8 @@ def test_interrupt_in_lookup(tool: Tool) -> None:
 def test_interrupt_in_connect(tool: Tool) -> None:
     """Ctrl-C while nobody answers the SYN is quiet and exits with 130."""
     with black_hole() as address:
-        before = connecting(address)
         process = start(*tool, address, *PATIENT)
-        wait_until(lambda: connecting(address) > before, "a SYN")
+        wait_until(lambda: is_connecting(process.pid), "a SYN")
         done = finish_interrupted(process)
     assert (done.code, done.out, done.err) == (130, "", "")
 

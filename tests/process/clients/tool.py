@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from io import FileIO
 from pathlib import Path
 
 CLIENTS = Path(__file__).parents[3] / "clients"
@@ -142,6 +143,28 @@ def finish(process: subprocess.Popen[bytes]) -> Run:
 def run(tool: str, *arguments: str) -> Run:
     """Run a tool to its end."""
     return finish(start(tool, *arguments))
+
+
+def show(tool: Tool, *arguments: str, **environment: str) -> bytes:
+    """Run a tool on a terminal, and see all that it writes there."""
+    ours, its = os.openpty()
+    base = {name: each for name, each in ENVIRONMENT.items() if name not in ("NO_COLOR", "COLUMNS")}
+    process = subprocess.Popen(
+        [*PYTHON, "-c", LAUNCHER.format(tool=tool[0]), *tool[1:], *arguments],
+        env=base | {"TERM": "xterm"} | environment,
+        stdout=its,
+        stderr=its,
+    )
+    os.close(its)
+    with process, os.fdopen(ours, "rb", buffering=0) as terminal:
+        return b"".join(iter(lambda: _read(terminal), b""))
+
+
+def _read(terminal: FileIO) -> bytes:
+    try:
+        return terminal.read(65536)
+    except OSError:  # Linux's word for the end of a terminal that nobody else has open
+        return b""
 
 
 def measure(tool: str, *arguments: str, first: str = "") -> tuple[Run, Cost]:
