@@ -38,7 +38,7 @@ class Scale:
         """Where a duration lies between the ends; what is beyond them lies on them."""
         low, high = self.steps[0], self.steps[-1]
         inside = min(max(seconds, low), high)
-        return 100 * math.log(inside / low) / math.log(high / low)
+        return 100 * (math.log(inside / low) / math.log(high / low))
 
     def ticks(self) -> list[float]:
         """A few round durations."""
@@ -132,7 +132,7 @@ def _density(bar: Bar) -> float:
 
 def _bar(bar: Bar, scale: Scale, densest: float) -> str:
     left, right = scale.percent(bar.low), scale.percent(bar.high)
-    height = 100 * _density(bar) / densest
+    height = 100 * (_density(bar) / densest)
     return (
         f'<rect class="bar" x="{left:.2f}%" width="{right - left:.2f}%"'
         f' y="{100 - height:.2f}%" height="{height:.2f}%"/>'

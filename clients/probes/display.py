@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import shutil
 import sys
 import time
@@ -13,7 +12,7 @@ from typing import Protocol
 from probes.journal import News, clock_time, timestamp
 from probes.result import Result
 from probes.stretch import Stretch
-from probes.terminal import escape, show, show_json
+from probes.terminal import escape, is_terminal, show, show_json
 
 # More often nobody can read it, and a slow terminal would hold up the tries.
 MIN_PAUSE_S = 0.1
@@ -33,10 +32,8 @@ class Display(Protocol):
 
 def display_for(options: argparse.Namespace, total: Stretch) -> Display:
     """The display that suits the output; `total` is what a live line is about."""
-    dumb = os.environ.get("TERM", "dumb") == "dumb"
-    if options.json or dumb or not sys.stdout.isatty():
-        return Lines(options)
-    return LiveLine(total)
+    live = is_terminal(sys.stdout) and not options.json
+    return LiveLine(total) if live else Lines(options)
 
 
 class LiveLine:

@@ -6,14 +6,14 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from probes import hold, series
+from probes import hold, series, watch
 from probes.options import Parser
 from probes.outcome import PROBE_OUTCOMES, outcome_table
 from probes.terminal import exit_status
 
 # Each adds its parsers, in the order of `--help`. A parser's defaults name what is to `run`, and,
 # where options must fit together, what is to `check` them first.
-COMMANDS = (series.add_commands, hold.add_command)
+COMMANDS = (series.add_commands, watch.add_command, hold.add_command)
 
 EPILOG = f"""\
 outcomes and exit codes:

@@ -113,8 +113,10 @@ def _latency(journal: Journal) -> str:
     names = {0: "least", 100: "greatest"}
     rows = [(names.get(rank, f"p{rank}"), _ms(latency.percentile(rank))) for rank in RANKS]
     counts = [(_ms(bar.high), bar.count) for bar in latency.bars(MAX_BARS)]
+    legend = "The area of a bar is the number of those that took so long. Scales are logarithmic."
     return (
         f"<h2>Distribution of latency</h2>\n{distribution(latency)}\n"
+        f'<p class="soft">{legend}</p>\n'
         f"{_details(('below, ms', 'tries'), counts)}\n{table(('', 'ms'), rows)}"
     )
 

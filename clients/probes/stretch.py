@@ -7,9 +7,10 @@ from collections import Counter
 from probes.histogram import Histogram
 from probes.outcome import Outcome
 from probes.result import Result, format_ms, to_ms
+from probes.summary import spread
 from probes.tally import Tally
 
-RANKS = {"p50": 50, "p99": 99}
+SHOWN_RANKS = ("p50", "p99")
 # A line is for people, who look for the two or three replicas that they know.
 MAX_SHOWN_NAMES = 5
 
@@ -48,7 +49,8 @@ class Stretch:
 
     def line(self) -> str:
         """All of it as one line of text that begins with the last outcome; empty without a try."""
-        rate, times = self._rate(), [f"{n} {format_ms(s)}" for n, s in self._percentiles().items()]
+        rate, latency = self._rate(), spread(self.latency)
+        times = [f"{rank} {format_ms(latency[rank])}" for rank in SHOWN_RANKS if latency]
         first = [
             self.last.name if self.last else "",
             "" if rate is None else f"{rate:.1f}/s",
@@ -68,7 +70,8 @@ class Stretch:
             "ok": self.as_expected.total(),
             "failed": {each.name: count for each, count in self.failed.items()},
             "rate": None if rate is None else round(rate, 3),
-            "elapsed_ms": {n: to_ms(s) for n, s in self._percentiles().items()} or None,
+            "elapsed_ms": {rank: to_ms(took) for rank, took in spread(self.latency).items()}
+            or None,
             "answers": dict(self.answers.names.most_common()),
             "other_answers": self.answers.others,
         }
@@ -77,11 +80,6 @@ class Stretch:
         # Between the first and the last try lie as many intervals as there were tries after it.
         lasted = self.ended_s - self.began_s
         return (self.sent - 1) / lasted if lasted > 0 else None
-
-    def _percentiles(self) -> dict[str, float]:
-        if not self.latency.count:
-            return {}
-        return {name: self.latency.percentile(rank) for name, rank in RANKS.items()}
 
 
 def answerer_of(result: Result) -> str | None:

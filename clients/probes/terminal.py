@@ -72,10 +72,13 @@ def _coloured(line: str, outcome: Outcome | None, output: TextIO) -> str:
 
 
 def _has_colour(output: TextIO) -> bool:
-    # https://no-color.org: set and not empty, whatever it says. A terminal without a name is dumb.
-    if os.environ.get("NO_COLOR") or os.environ.get("TERM", "dumb") == "dumb":
-        return False
-    return output.isatty()
+    # https://no-color.org: set and not empty, whatever it says.
+    return not os.environ.get("NO_COLOR") and is_terminal(output)
+
+
+def is_terminal(output: TextIO) -> bool:
+    """Whether it is one that understands escapes; one without a name does not."""
+    return os.environ.get("TERM", "") not in ("", "dumb") and output.isatty()
 
 
 def exit_status(tool: Callable[[], int]) -> int:

@@ -13,11 +13,11 @@ from probes.attempt import add_protocols, attempt
 from probes.commands import EXIT_INTERRUPTED
 from probes.display import display_for
 from probes.journal import Journal
-from probes.options import Parser, seconds, whole_number
+from probes.options import Parser, seconds
 from probes.outcome import PROBE_OUTCOMES, outcome_table
 from probes.replacement import check_replaceable, replace
 from probes.report import report
-from probes.series import DEFAULT_INTERVAL_S, MAX_COUNT, paced, show_summary
+from probes.series import add_pace, paced, show_summary
 from probes.summary import Summary
 from probes.terminal import EXIT_WRITE_ERROR, complain, quote
 
@@ -60,19 +60,7 @@ def add_command(commands: Any) -> None:
 
 
 def _add_options(parser: Parser) -> None:
-    parser.add_argument(
-        "--count",
-        metavar="N",
-        type=whole_number(1, MAX_COUNT),
-        help="how many tries (default: until stopped)",
-    )
-    parser.add_argument(
-        "--interval",
-        metavar="S",
-        type=seconds,
-        default=DEFAULT_INTERVAL_S,
-        help="seconds from the start of a try to that of the next (default: %(default)g)",
-    )
+    add_pace(parser, count=None)
     parser.add_argument(
         "--every",
         metavar="S",

@@ -1,0 +1,123 @@
+"""What a watch remembers and tells of changes: outcomes, gaps, and who answered."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+
+import pytest
+
+from probes.journal import MAX_GAPS, Gap, Journal
+from probes.outcome import Outcome
+from probes.result import Result
+from probes.tally import MAX_NAMES
+from unit.clients.tries import ADDRESS, tried
+
+OK, REFUSED, RESET = Outcome.OK, Outcome.REFUSED, Outcome.RESET
+
+
+@pytest.fixture(autouse=True)
+def utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Lines tell the time in the zone of who looks."""
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+def told(*tries: Result, journal: Journal | None = None) -> list[str]:
+    """The news of tries that end a second apart, without the time."""
+    taking = journal or Journal(1)
+    return [
+        news.line().removeprefix("17:25:25 ")
+        for second, each in enumerate(tries)
+        for news in taking.add(second, each)
+    ]
+
+
+def test_changes() -> None:
+    """Only what differs from the try before is news, with the reason, and the length of a gap."""
+    tries = [OK, OK, REFUSED, REFUSED, RESET, OK, OK]
+    assert told(*(tried(each) for each in tries)) == [
+        "begins OK",
+        f"first answer by {ADDRESS}",
+        "OK -> REFUSED: why",
+        "REFUSED -> RESET: why",
+        "RESET -> OK after a gap of 4.0 s",
+    ]
+
+
+def test_gaps() -> None:
+    """A gap lasts from the last good try, or the beginning, to the next, and counts those between;
+    one that is not over lasts until the last try.
+    """
+    journal = Journal(1)
+    tries = [REFUSED, REFUSED, OK, OK, RESET, REFUSED, OK, RESET]
+    told(*(tried(each) for each in tries), journal=journal)
+    assert journal.gaps == [
+        Gap(0, 2, Counter({REFUSED: 2}), is_over=True),
+        Gap(3, 6, Counter({RESET: 1, REFUSED: 1}), is_over=True),
+        Gap(6, 7, Counter({RESET: 1}), is_over=False),
+    ]
+    assert journal.gap_count == 3
+
+
+def test_facts_of_a_change() -> None:
+    """JSON has the same: the moment in UTC, from and to, the gap in seconds and the reason."""
+    journal = Journal(1)
+    (begun,) = journal.add(0, tried(REFUSED))
+    facts = begun.facts()
+    assert facts == {
+        "time": "2010-08-29T17:25:25.500Z",
+        "from": None,
+        "to": "REFUSED",
+        "outcome": "REFUSED",
+        "gap_s": None,
+        "detail": "why",
+    }
+    change, first = journal.add(1.5, tried(identity="web-1"))
+    assert (change.kind, change.facts()["gap_s"]) == ("change", 1.5)
+    assert (first.kind, first.facts()) == (
+        "first_answer",
+        {"time": "2010-08-29T17:25:25.500Z", "by": "web-1"},
+    )
+
+
+def test_expectation() -> None:
+    """With --expect a change tells what came, and a gap is the time when it was not expected."""
+    expected = (REFUSED, RESET)
+    tries = [REFUSED, RESET, OK, REFUSED]
+    assert told(*(tried(each, expected=expected) for each in tries)) == [
+        "begins REFUSED: why",
+        "REFUSED -> RESET: why",
+        "RESET -> OK",
+        f"first answer by {ADDRESS}",
+        "OK -> REFUSED after a gap of 2.0 s: why",
+    ]
+
+
+def test_first_answers() -> None:
+    """D5: each name is news once; first and last answer of each are remembered."""
+    journal = Journal(1)
+    names = ["web-1", "web-2", "web-1", "web-2", "web-3"]
+    news = told(*(tried(identity=name) for name in names), journal=journal)
+    assert news[1:] == [f"first answer by {name}" for name in ("web-1", "web-2", "web-3")]
+    assert journal.seen_s == {"web-1": (0, 2), "web-2": (1, 3), "web-3": (4, 4)}
+
+
+def test_bounded() -> None:
+    """Of gaps the longest 100 are kept, of names 1,000; all are counted."""
+    journal = Journal(1)
+    at_s = 0.0
+    for number in range(MAX_NAMES + 7):
+        journal.add(at_s, tried(identity=f"web-{number}"))
+        journal.add(at_s + 1, tried(RESET))
+        at_s += 2 + number
+    journal.add(at_s, tried(identity="web-0"))
+    lengths = [gap.seconds for gap in journal.gaps]
+    assert lengths == [2 + number for number in range(MAX_NAMES + 7 - MAX_GAPS, MAX_NAMES + 7)]
+    assert journal.gap_count == MAX_NAMES + 7
+    assert len(journal.seen_s) == MAX_NAMES
+    assert (journal.total.answers.total, journal.total.answers.others) == (MAX_NAMES + 8, 7)
