@@ -498,6 +498,33 @@ MUTANTS: dict[str, dict[str, str]] = {
             clients/probes/terminal.py | _discard(sys.stderr) | pass
         """,
     },
+    "tests/process/clients/test_faults_watch.py": {
+        "test_stop_in_answer": r"""
+            clients/probes/watch.py | interrupted = True | interrupted = False
+            clients/probes/watch.py | signal.signal(signal.SIGTERM, signal.default_int_handler) | pass
+        """,
+        "test_stop_between_tries": r"""
+            clients/probes/watch.py | interrupted = True | interrupted = False
+            clients/probes/watch.py | signal.signal(signal.SIGTERM, signal.default_int_handler) | pass
+        """,
+        "test_nobody_reads_on": r"""
+            clients/probes/watch.py | finally:\n        is_written | except ZeroDivisionError:\n        raise\n    else:\n        is_written
+        """,
+        "test_no_place_for_the_report": r"""
+            clients/probes/watch.py | not _writes(check_replaceable, options.report) | not True
+        """,
+        "test_place_goes_in_mid_run": r"""
+            clients/probes/watch.py | exit_code = EXIT_WRITE_ERROR | pass
+        """,
+        "test_flood_of_names": r"""
+            clients/probes/tally.py | < MAX_NAMES | < 10**9
+            clients/probes/report.py | [:MAX_ROWS] | [:]
+            clients/probes/stretch.py | text(MAX_SHOWN_NAMES) | text()
+        """,
+        "test_hostile_name": r"""
+            clients/probes/page.py | html.escape(escape(str(of))) | escape(str(of))
+        """,
+    },
     "tests/integration/test_faults.py": {
         # An echo without patience takes a partition for an idle caller.
         "test_a_partition_heals": r"""

@@ -6,7 +6,8 @@ one deadline, one exchange is made (`daytime`, `echo`, `head_request`), and its 
 shown as one line or one JSON object (`terminal`).
 
 `probe` is a table of commands, each a module of its own: `series` has daytime and echo, which make
-one `attempt` or several, and `hold` has one long `conversation`.
+one `attempt` or several, `hold` has one long `conversation`, and `watch` makes attempts until it is
+stopped: a `journal` remembers what a `report` tells, and a `display` shows what is new.
 """
 
 __version__ = "0.1.0"

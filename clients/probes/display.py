@@ -9,8 +9,8 @@ import time
 from collections.abc import Iterable
 from typing import Protocol
 
-from probes.journal import News, clock_time, timestamp
-from probes.result import Result
+from probes.journal import News, clock_time
+from probes.result import Result, timestamp
 from probes.stretch import Stretch
 from probes.terminal import escape, is_terminal, show, show_json
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 from probes.attempt import DEFAULT_SIZE_BYTES
@@ -24,7 +23,7 @@ from probes.options import (
 )
 from probes.outcome import PROBE_OUTCOMES, Failure, Outcome, outcome_table
 from probes.pauses import Pause
-from probes.result import Result, Trace, to_ms
+from probes.result import Result, Trace, timestamp, to_ms
 from probes.terminal import show, show_json
 
 # Seconds each.
@@ -176,8 +175,8 @@ class Report:
         outcome: Outcome | None = None,
     ) -> None:
         if self._options.json:
-            now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-            about = {"time": now, "protocol": "echo", "target": str(self._options.target)}
+            now, target = timestamp(time.time()), str(self._options.target)
+            about = {"time": now, "protocol": "echo", "target": target}
             show_json(kind, {**about, **facts})
         else:
             show(line, outcome)

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 
 from probes.outcome import Outcome
-from probes.result import Result
+from probes.result import Result, timestamp, to_ms
 from probes.stretch import Stretch, answerer_of
 from probes.timeline import Timeline
 
@@ -62,7 +62,7 @@ class Change:
             "from": self.before.name if self.before else None,
             "to": self.result.got.name,
             "outcome": self.result.outcome.name,
-            "gap_s": round(self.gap.seconds, 3) if self.gap else None,
+            "gap_ms": to_ms(self.gap.seconds) if self.gap else None,
             "detail": self.result.detail,
         }
 
@@ -151,8 +151,3 @@ class Journal:
 def clock_time(moment: float) -> str:
     """Unix time as a clock on the wall shows it, in the zone of who looks."""
     return f"{datetime.fromtimestamp(moment):%H:%M:%S}"
-
-
-def timestamp(moment: float) -> str:
-    """Unix time as RFC 3339 has it, in UTC and to the millisecond."""
-    return datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds")[:-6] + "Z"

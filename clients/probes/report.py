@@ -83,7 +83,7 @@ def _dots(timeline: Timeline) -> str:
 
 
 def _slices(journal: Journal, clock: Clock) -> str:
-    heads = ("from", "tries", "failed", "least, ms", "mean, ms", "greatest, ms")
+    heads = ("from", "tries", "failed", "min, ms", "mean, ms", "max, ms")
     rows = [
         (clock.time(each.at_s), each.sent, each.failed, *map(_ms, each.spread()))
         for each in journal.timeline.slices
@@ -110,7 +110,7 @@ def _latency(journal: Journal) -> str:
     latency = journal.total.latency
     if not latency.count:
         return ""
-    names = {0: "least", 100: "greatest"}
+    names = {0: "min", 100: "max"}
     rows = [(names.get(rank, f"p{rank}"), _ms(latency.percentile(rank))) for rank in RANKS]
     counts = [(_ms(bar.high), bar.count) for bar in latency.bars(MAX_BARS)]
     legend = "The area of a bar is the number of those that took so long. Scales are logarithmic."

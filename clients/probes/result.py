@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
 from itertools import pairwise
 
@@ -163,6 +164,11 @@ class Trace:
             self._wall_clock(),
             self._expected,
         )
+
+
+def timestamp(moment: float) -> str:
+    """Unix time as RFC 3339 has it, in UTC and to the millisecond."""
+    return datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
 
 
 def to_ms(seconds: float | None) -> float | None:

@@ -28,7 +28,7 @@ Places = Mapping[str, str]
 # The first of the outcomes that an example expects is what its place gives it.
 EXPECTED = re.compile(r"--expect (\w+)")
 # Without the option they go on until Ctrl-C.
-ENDLESS = {"hold": "--duration"}
+ENDLESS = {"hold": "--duration", "watch": "--count"}
 # Seconds that an example takes; here it takes a thousandth of them.
 SLOW = ("--duration", "--interval")
 

@@ -242,7 +242,7 @@ def test_stop_at_start() -> None:
 
 
 @pytest.mark.parametrize("form", [(), ("--json",)], ids=["text", "json"])
-def test_closed_stdout(form: Tool, page: Path) -> None:
+def test_nobody_reads_on(form: Tool, page: Path) -> None:
     """When nobody reads any more it ends quietly, with the code of SIGPIPE, and the report."""
     with Peer(echo()) as peer:
         arguments = ("--every", "0.01", "--report", str(page), *form)

@@ -7,12 +7,13 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import cache
+from itertools import cycle
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
-from peer import Peer, Step, echo, expect, pause, refusing, refusing_datagrams, send
+from peer import Peer, Step, echo, expect, pause, refusing, refusing_datagrams, reset, send
 from process.clients.tool import COMMANDS, Tool, run
 
 PAGE = (Path(__file__).parents[3] / "docs/json.md").read_text()
@@ -93,6 +94,14 @@ def serving(*script: Step) -> Callable[[], AbstractContextManager[str]]:
     return serve
 
 
+@contextmanager
+def restarting() -> Iterator[str]:
+    """The address of a daytime server that answers every second time."""
+    steps = cycle([send(LINE), reset()])
+    with Peer(lambda caller: next(steps)(caller)) as peer:
+        yield peer.address
+
+
 LINE = b"Sun Aug 29 17:25:19 UTC 2010 web-1\r\n"
 REQUEST = expect(b"HEAD / HTTP/1.0\r\n\r\n")
 HEAD = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.0 200 OK\r\nA: b\r\n\r\nbody"
@@ -113,6 +122,8 @@ RUNS: list[tuple[Tool, Callable[[], AbstractContextManager[str]]]] = [
         serving(lambda caller: caller.sendall(caller.recv(512)), pause(0.4), echo()),
     ),
     (("probe", "hold", "--expect", "REFUSED"), refusing),
+    (("probe", "watch", "daytime", "--count", "4", "--interval", "0.001"), restarting),
+    (("probe", "watch", "echo", "--udp", *SEVERAL), refusing_datagrams),
 ]
 
 

@@ -119,7 +119,7 @@ def test_json() -> None:
     news = [each for each in found if each["type"] not in ("interval", "summary")]
     assert [each["type"] for each in news] == ["change", "first_answer", "change", "change"]
     assert [each.get("to", each.get("by")) for each in news] == ["OK", "web-1", "RESET", "OK"]
-    assert news[3]["gap_s"] > 0
+    assert news[3]["gap_ms"] > 0
     intervals = [each for each in found if each["type"] == "interval"]
     assert sum(each["sent"] for each in intervals) == 4
     assert sum(each["failed"].get("RESET", 0) for each in intervals) == 1

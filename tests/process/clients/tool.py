@@ -59,6 +59,8 @@ COMMANDS: list[Tool] = [
     ("probe", "daytime"),
     ("probe", "echo"),
     ("probe", "hold"),
+    ("probe", "watch", "daytime"),
+    ("probe", "watch", "echo"),
 ]
 # What the lines beside that of the outcome begin with.
 BESIDES = {"OPEN", "PAUSE", "SUMMARY"}

@@ -74,11 +74,11 @@ def test_facts_of_a_change() -> None:
         "from": None,
         "to": "REFUSED",
         "outcome": "REFUSED",
-        "gap_s": None,
+        "gap_ms": None,
         "detail": "why",
     }
     change, first = journal.add(1.5, tried(identity="web-1"))
-    assert (change.kind, change.facts()["gap_s"]) == ("change", 1.5)
+    assert (change.kind, change.facts()["gap_ms"]) == ("change", 1500.0)
     assert (first.kind, first.facts()) == (
         "first_answer",
         {"time": "2010-08-29T17:25:25.500Z", "by": "web-1"},

@@ -21,6 +21,7 @@ PARSERS: dict[str, Callable[[list[str]], argparse.Namespace]] = {
     "probe daytime": lambda arguments: probe.parse_arguments(["daytime", *arguments]),
     "probe echo": lambda arguments: probe.parse_arguments(["echo", *arguments]),
     "probe hold": lambda arguments: probe.parse_arguments(["hold", *arguments]),
+    "probe watch echo": lambda arguments: probe.parse_arguments(["watch", "echo", *arguments]),
 }
 TOOLS = pytest.mark.parametrize("tool", PARSERS)
 
@@ -224,6 +225,27 @@ def test_http_is_expected_of_headinfo_only(capsys: pytest.CaptureFixture[str]) -
     with pytest.raises(SystemExit):
         PARSERS["probe echo"](["host:80", "--expect", "HTTP09"])
     assert "HTTP09" in capsys.readouterr().err
+
+
+def test_watch() -> None:
+    """A watch goes on until it is stopped, a try a second, a line every ten, and no report."""
+    parsed = probe.parse_arguments(["watch", "daytime", "host:80"])
+    assert (parsed.protocol, parsed.transport) == ("daytime", Transport.TCP)
+    assert (parsed.count, parsed.interval, parsed.every) == (None, 1.0, 10.0)
+    assert (parsed.report, parsed.json, parsed.expect) == (None, False, ())
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["host:80"], ["echo"], ["chargen", "host:80"], ["echo", "host:80", "--every", "0"]],
+    ids=" ".join,
+)
+def test_usage_of_watch(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """A watch without a protocol or a target, or with bad options, is USAGE."""
+    with pytest.raises(SystemExit) as caught:
+        probe.parse_arguments(["watch", *arguments])
+    assert caught.value.code == 2
+    assert capsys.readouterr().err.startswith("USAGE probe watch")
 
 
 @pytest.mark.parametrize(("text", "value"), [("1", 1), ("0.5", 0.5), (".5", 0.5), ("86400", 86400)])
