@@ -39,7 +39,7 @@ class Gap:
 
 @dataclass(frozen=True)
 class Change:
-    """A try that came to something else than the one before it, if any, or that ended a gap."""
+    """A try that came to something else than the one before it, if any; `gap` is what it ends."""
 
     before: Outcome | None
     result: Result
@@ -115,7 +115,7 @@ class Journal:
         self.total.add(at_s, result)
         self.timeline.add(at_s, result)
         gap = self._follow(at_s, result)
-        news: list[News] = [Change(before, result, gap)] if gap or result.got is not before else []
+        news: list[News] = [Change(before, result, gap)] if result.got is not before else []
         return news + self._greet(at_s, result)
 
     def _follow(self, at_s: float, result: Result) -> Gap | None:

@@ -57,3 +57,14 @@ def test_bounded(moments: list[float], slice_s: float) -> None:
     assert max(each.most_s for each in slices) == len(moments)
     assert math.fsum(each.total_s for each in slices) == sum(range(1, len(moments) + 1))
     assert slices[0].at_s == moments[0]
+
+
+def test_two_become_one() -> None:
+    """Tries at an even pace are spread evenly, however often slices have doubled."""
+    timeline = Timeline(0.25)
+    for second in range(1600):
+        timeline.add(second, tried())
+    assert timeline.slice_s == 4.0
+    assert [(each.at_s, each.sent) for each in timeline.slices] == [
+        (4 * number, 4) for number in range(MAX_SLICES)
+    ]
