@@ -41,7 +41,7 @@ class Slice:
         self.sent += other.sent
         self.failed += other.failed
         self.timed += other.timed
-        self.least_s = other.least_s
+        self.least_s = min(self.least_s, other.least_s)
         self.most_s = max(self.most_s, other.most_s)
         self.total_s += other.total_s
 
