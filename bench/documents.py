@@ -5,7 +5,14 @@ import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from bench.report import circumstances, ladder_table, sentence, target_table, work_table
+from bench.report import (
+    circumstances,
+    ladder_table,
+    profile_table,
+    sentence,
+    target_table,
+    work_table,
+)
 from bench.result import Result
 from bench.works import LADDER
 
@@ -37,6 +44,7 @@ def quoted(result: Result) -> dict[str, str]:
         "targets": target_table(result),
         "works": "\n\n".join(_works(result)),
         "connections": ladder_table(result),
+        "profile": profile_table(result),
     }
 
 

@@ -86,8 +86,12 @@ def _sample(bench: Bench, work: Work, server: Server) -> Sample:
 
 
 def _load(bench: Bench, work: Work, server: Server, meanwhile: Meanwhile = dict) -> Sample:
+    before = server.ticks()
+
     def seen() -> Sample:
-        return {"memory": server.resident_bytes(), **meanwhile()}
+        own, kernel = (b - a for a, b in zip(before, server.ticks(), strict=True))
+        share = kernel / (own + kernel or 1)
+        return {"kernel_share": share, "memory": server.resident_bytes(), **meanwhile()}
 
     return bench.generator.run(work, server.port, server.pids, seen)
 

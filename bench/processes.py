@@ -60,6 +60,12 @@ def cpu_seconds(pids: list[int]) -> float:
     return total
 
 
+def ticks(pids: list[int]) -> tuple[int, int]:
+    """The same in clock ticks: in their own code, and in the kernel (proc(5), stat)."""
+    fields = [Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split() for pid in pids]
+    return sum(int(each[11]) for each in fields), sum(int(each[12]) for each in fields)
+
+
 def resident_bytes(pids: list[int]) -> int:
     """Resident memory: exact from smaps_rollup, else (another user's process) what status says."""
     total = 0

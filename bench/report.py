@@ -89,6 +89,28 @@ def ladder_table(result: Result) -> str:
     return table(head, [[f"{w.connections:,}", *row] for w, row in zip(works, costs, strict=True)])
 
 
+def profile_table(result: Result) -> str:
+    """What of the time per message was the kernel's, and what the server's own."""
+    servers = {"evented": "ours", "go": "Go", "c": "C"}
+    works = [work for work in result.works() if work.mode in ("echo", "daytime", "udp")]
+    works = [work for work in works if work not in LADDER]
+    columns = [f"{name}, {part}" for part in ("kernel", "own") for name in servers.values()]
+    rows = []
+    for work in works:
+        parts = [_profile(result, work, server) for server in servers]
+        rows.append([work.title, *map(figure, [kernel for kernel, _ in parts])])
+        rows[-1] += map(figure, [own for _, own in parts])
+    return table(["µs", *columns], rows)
+
+
+def _profile(result: Result, work: Work, server: str) -> tuple[float | None, float | None]:
+    cost = result.cost(work.name, server)
+    share = result.median(work.name, server, lambda sample: sample["kernel_share"])
+    if cost is None or share is None:
+        return None, None
+    return cost * share, cost * (1 - share)
+
+
 def target_table(result: Result) -> str:
     """Each target, what was seen, and whether that meets it."""
     rows = [[t.title, t.bound, t.seen, VERDICTS[t.is_met]] for t in targets(result)]

@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 from bench.building import NotBuilt, output
-from bench.processes import cpu_seconds, resident_bytes, started, tree
+from bench.processes import cpu_seconds, resident_bytes, started, ticks, tree
 from bench.programs import Place, Program, program
 from bench.works import Work
 
@@ -58,6 +58,10 @@ class Server:
             after = cpu_seconds(self.pids)
             if after - before < LOOK_S * AT_REST:
                 return
+
+    def ticks(self) -> tuple[int, int]:
+        """Its processor time so far, in its own code and in the kernel."""
+        return ticks(self.pids)
 
     def resident_bytes(self) -> int:
         """Its memory now."""

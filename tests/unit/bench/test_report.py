@@ -7,7 +7,15 @@ from typing import Any
 import pytest
 
 from bench.documents import NoMarkers, filled, quoted
-from bench.report import figure, ladder_table, sentence, table, target_table, work_table
+from bench.report import (
+    figure,
+    ladder_table,
+    profile_table,
+    sentence,
+    table,
+    target_table,
+    work_table,
+)
 from bench.result import NoResult, Result
 from bench.works import BY_NAME
 
@@ -18,7 +26,8 @@ def sample(cpu_us: float, messages: int = 100, **others: float) -> dict[str, flo
     """A sample in which the cost of a message is easily seen."""
     rest = {"seconds": 0.5, "bytes": messages * 64, "p50_us": 20.0, "p99_us": 300.0, "lost": 0}
     memory = {"memory_before": 10 * MIB, "memory": 12 * MIB, "connections": 32, "added": 64}
-    return {"cpu_us": cpu_us, "messages": messages, **rest, **memory, **others}
+    profile = {"cpu_us": cpu_us, "kernel_share": 0.75}
+    return {"messages": messages, **profile, **rest, **memory, **others}
 
 
 def work(**samples: list[dict[str, float]]) -> dict[str, Any]:
@@ -198,6 +207,25 @@ def test_a_whole_result_fills_all_that_is_quoted(result: Result) -> None:
         "seconds": 0.5,
     }
     parts = quoted(result)
-    assert parts.keys() == {"sentence", "circumstances", "targets", "works", "connections"}
+    assert parts.keys() == {
+        "sentence",
+        "circumstances",
+        "targets",
+        "works",
+        "connections",
+        "profile",
+    }
     assert all(parts.values())
     assert "**share the one core**" in parts["circumstances"]
+
+
+def test_the_profile_parts_kernel_and_own(result: Result) -> None:
+    """Of each server the cost is told in two parts that add up to it."""
+    assert rows(profile_table(result))["echo, 64 connections × 64 B"] == [
+        "4.50",
+        "6.00",
+        "3.75",
+        "1.50",
+        "2.00",
+        "1.25",
+    ]
