@@ -15,7 +15,7 @@ from bench.programs import Local
 from bench.result import COSTS, cpu
 from bench.works import BY_NAME, Work
 from compiler import load_generator
-from server_process import PATIENCE_S, wait_until
+from server_process import PATIENCE_S, is_running, wait_until
 
 ROOT = Path(__file__).parents[3]
 
@@ -111,7 +111,7 @@ def test_interrupted_it_leaves_no_server() -> None:
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=PATIENCE_S)
     assert (process.returncode, errors) == (130, "bench: interrupted\n")
-    assert not [pid for pid in children if Path(f"/proc/{pid}").exists()]
+    wait_until(lambda: not any(map(is_running, children)), "the end of all that it has started")
 
 
 @pytest.mark.parametrize(
