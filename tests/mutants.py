@@ -500,21 +500,21 @@ MUTANTS: dict[str, dict[str, str]] = {
     },
     "tests/process/clients/test_faults_watch.py": {
         "test_stop_in_answer": r"""
-            clients/probes/watch.py | interrupted = True | interrupted = False
-            clients/probes/watch.py | signal.signal(signal.SIGTERM, signal.default_int_handler) | pass
+            clients/probes/watching.py | interrupted = True | interrupted = False
+            clients/probes/watching.py | signal.signal(signal.SIGTERM, signal.default_int_handler) | pass
         """,
         "test_stop_between_tries": r"""
-            clients/probes/watch.py | interrupted = True | interrupted = False
-            clients/probes/watch.py | signal.signal(signal.SIGTERM, signal.default_int_handler) | pass
+            clients/probes/watching.py | interrupted = True | interrupted = False
+            clients/probes/watching.py | signal.signal(signal.SIGTERM, signal.default_int_handler) | pass
         """,
         "test_nobody_reads_on": r"""
-            clients/probes/watch.py | finally:\n        is_written | except ZeroDivisionError:\n        raise\n    else:\n        is_written
+            clients/probes/watching.py | finally:\n        is_written | except ZeroDivisionError:\n        raise\n    else:\n        is_written
         """,
         "test_no_place_for_the_report": r"""
-            clients/probes/watch.py | not _writes(check_replaceable, options.report) | not True
+            clients/probes/watching.py | not _writes(check_replaceable, options.report) | not True
         """,
         "test_place_goes_in_mid_run": r"""
-            clients/probes/watch.py | exit_code = EXIT_WRITE_ERROR | pass
+            clients/probes/watching.py | exit_code = EXIT_WRITE_ERROR | pass
         """,
         "test_flood_of_names": r"""
             clients/probes/tally.py | < MAX_NAMES | < 10**9

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -31,7 +30,7 @@ def _beside(path: Path) -> Iterator[tuple[Path, Path]]:
         if not stat.S_ISREG(place.stat().st_mode):  # root could put a file in a device's place, too
             raise OSError(errno.EINVAL, "not a regular file")
     # Not by tempfile, whose files nobody but their owner may read.
-    temporary = place.with_name(f".probe-{secrets.token_hex(8)}")
+    temporary = place.with_name(f".probe-{os.urandom(8).hex()}")
     temporary.touch(exist_ok=False)
     try:
         yield temporary, place

@@ -3,27 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import signal
-import time
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-from probes.attempt import add_protocols, attempt
-from probes.commands import EXIT_INTERRUPTED
-from probes.display import display_for
-from probes.journal import Journal
+from probes.attempt import add_protocols
 from probes.options import Parser, seconds
 from probes.outcome import PROBE_OUTCOMES, outcome_table
-from probes.replacement import check_replaceable, replace
-from probes.report import report
-from probes.series import add_pace, paced, show_summary
-from probes.summary import Summary
-from probes.terminal import EXIT_WRITE_ERROR, complain, quote
+from probes.series import add_pace
 
 DEFAULT_EVERY_S = 10.0
-# The moments of tries are exact until there are as many as a fourth of all slices.
-SLICES_AN_INTERVAL = 4
 
 EPILOG = f"""\
 outcomes and exit codes:
@@ -69,73 +56,12 @@ def _add_options(parser: Parser) -> None:
         help="seconds that a line is about, but for terminals (default: %(default)g)",
     )
     parser.add_argument("--json", action="store_true", help="one JSON object per line")
-    parser.add_argument(
-        "--report", metavar="FILE", type=Path, help="write a page about the run (HTML)"
-    )
+    parser.add_argument("--report", metavar="FILE", help="write a page about the run (HTML)")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Watch, and then show the summary and write the report; returns the exit code."""
-    # Stopped by `kill` or by an engine it has as much to tell as when stopped by hand, and in a
-    # container, where it may be process 1, it would not even be stopped otherwise.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    if options.report and not _writes(check_replaceable, options.report):
-        return EXIT_WRITE_ERROR
-    watch = Watch(options)
-    try:
-        exit_code = watch.run()
-    finally:
-        is_written = not options.report or _writes(replace, options.report, watch.page())
-    if not is_written:
-        exit_code = EXIT_WRITE_ERROR
-    show_summary(options, watch.summary, exit_code)
-    return exit_code
+    """Watch as the command line says; returns the exit code."""
+    # Late, since imports are most of what another command's single try takes.
+    from probes.watching import watch
 
-
-class Watch:
-    """One run: its tries, what is shown of them, and what is remembered."""
-
-    def __init__(self, options: argparse.Namespace) -> None:
-        self.summary = Summary(options.target, options.transport)
-        self._options = options
-        self._journal = Journal(options.interval / SLICES_AN_INTERVAL)
-        self._display = display_for(options, self._journal.total)
-        self._began = time.time()
-        self._began_s = time.monotonic()
-
-    def run(self) -> int:
-        """Make all tries; returns the exit code."""
-        interrupted = False
-        try:
-            for _ in paced(self._options.count, self._options.interval):
-                self._try()
-        except KeyboardInterrupt:
-            interrupted = True
-        self._display.end()
-        return EXIT_INTERRUPTED if interrupted else self.summary.outcome.exit_code
-
-    def page(self) -> str:
-        """The report on the tries so far."""
-        options = self._options
-        facts = {
-            "one try every": f"{options.interval:g} s",
-            "a try may take": f"{options.timeout:g} s",
-            "expected": ", ".join(each.name for each in options.expect) or "OK",
-        }
-        title = f"{options.protocol} {options.transport.to(options.target)}"
-        return report(title, facts, self._journal, self._began)
-
-    def _try(self) -> None:
-        result = attempt(self._options)
-        at_s = time.monotonic() - self._began_s
-        self.summary.add(result)
-        self._display.take(at_s, result, self._journal.add(at_s, result))
-
-
-def _writes(write: Callable[..., None], path: Path, *text: str) -> bool:
-    try:
-        write(path, *text)
-    except OSError as error:
-        complain(f"cannot write the report {quote(str(path))}: {error.strerror}")
-        return False
-    return True
+    return watch(options)
