@@ -525,6 +525,36 @@ MUTANTS: dict[str, dict[str, str]] = {
             clients/probes/page.py | html.escape(escape(str(of))) | escape(str(of))
         """,
     },
+    "tests/process/clients/test_faults_conform.py": {
+        "test_checks_of_silence": r"""
+            clients/probes/deadline.py | seconds = self._end - self._clock() | seconds = 20.0
+        """,
+        "test_checks_of_silence_over_udp": r"""
+            clients/probes/deadline.py | seconds = self._end - self._clock() | seconds = 20.0
+        """,
+        "test_checks_of_a_drip": r"""
+            clients/probes/deadline.py | self._end = clock() + seconds | self._seconds = seconds
+            + clients/probes/deadline.py | seconds = self._end - self._clock() | seconds = self._seconds
+        """,
+        "test_checks_of_an_endless_answer": r"""
+            clients/probes/hearing.py | most -= len(received) | pass
+        """,
+        "test_checks_of_a_reset": r"""
+            clients/probes/network.py | errno.ECONNRESET: Outcome.RESET | errno.ECONNRESET: Outcome.UNREACHABLE
+        """,
+        "test_checks_of_nobody": r"""
+            clients/probes/conforming.py | if finding.is_unreached: | if False:
+        """,
+        "test_checks_of_a_black_hole": r"""
+            clients/probes/check.py | Outcome.DNS, Outcome.TIMEOUT) | Outcome.DNS)
+        """,
+        "test_checks_with_a_dead_resolver": r"""
+            clients/probes/check.py | Outcome.DNS, Outcome.TIMEOUT) | Outcome.DNS)
+        """,
+        "test_checks_of_a_server_that_dies": r"""
+            clients/probes/conforming.py | if finding.is_unreached: | if False:
+        """,
+    },
     "tests/integration/test_faults.py": {
         # An echo without patience takes a partition for an idle caller.
         "test_a_partition_heals": r"""

@@ -42,13 +42,14 @@ def open_association(target: Target, family: int, deadline: Deadline, trace: Tra
     trace.address = str(address)
     trace.enter(Phase.ANSWER)
     connected = connected_socket(address, socket.SOCK_DGRAM, deadline)
-    _receive_errors(connected)
+    receive_errors(connected)
     return Association(connected, deadline)
 
 
-def _receive_errors(connected: socket.socket) -> None:
+def receive_errors(asking: socket.socket) -> None:
+    """Have the socket tell of every ICMP error about what it sent."""
     # RFC 1122 section 4.1.3.3: the application gets all ICMP errors. Linux keeps those to itself
     # that may pass, host or net unreachable, unless it is asked for them. Without, it is TIMEOUT.
     if sys.platform == "linux":
         with suppress(OSError):
-            connected.setsockopt(*RECEIVE_ERRORS[connected.family], 1)
+            asking.setsockopt(*RECEIVE_ERRORS[asking.family], 1)

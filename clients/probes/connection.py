@@ -43,6 +43,13 @@ class Connection(ConnectedSocket):
             self._socket.settimeout(self.deadline.remaining())
             self._socket.sendall(data)
 
+    def send_urgent(self, byte: bytes) -> None:
+        """Send one byte as urgent; if it comes back so, it is a byte of the stream as well."""
+        with os_errors_as_failures():
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)
+            self._socket.settimeout(self.deadline.remaining())
+            self._socket.send(byte, socket.MSG_OOB)
+
     def finish_sending(self) -> None:
         """Half-close: the peer sees the end of our data and may still answer."""
         with os_errors_as_failures():
@@ -64,6 +71,14 @@ class Connection(ConnectedSocket):
         ready = events.get(self._socket.fileno(), 0)
         # An error is something to receive, too: that call tells which.
         return bool(ready & ~select.POLLOUT), bool(ready & select.POLLOUT)
+
+    def is_reset(self, wait_s: float) -> bool:
+        """Whether a reset comes that soon; one after the peer's FIN shows nowhere else."""
+        poll = select.poll()
+        poll.register(self._socket, 0)  # errors are always reported
+        with os_errors_as_failures():
+            poll.poll(min(wait_s, self.deadline.remaining()) * 1000)
+            return self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) != 0
 
 
 def open_connection(target: Target, family: int, deadline: Deadline, trace: Trace) -> Connection:

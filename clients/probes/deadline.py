@@ -23,6 +23,10 @@ class Deadline:
             raise TimeoutError
         return seconds
 
+    def is_over(self) -> bool:
+        """Whether nothing is left."""
+        return self._clock() >= self._end
+
     def shorten(self, seconds: float) -> None:
         """Move the deadline to `seconds` from now, unless it is sooner anyway."""
         self._end = min(self._end, self._clock() + seconds)

@@ -72,6 +72,17 @@ class ConnectedSocket:
     def __exit__(self, *_: object) -> None:
         self._socket.close()
 
+    @contextmanager
+    def within(self, seconds: float) -> Iterator[None]:
+        """Let no call in the block wait longer than this, nor beyond the deadline."""
+        overall = self.deadline
+        with os_errors_as_failures():
+            self.deadline = Deadline(min(seconds, overall.remaining()))
+        try:
+            yield
+        finally:
+            self.deadline = overall
+
     def receive(self, max_bytes: int = RECEIVE_BYTES) -> bytes:
         """The next bytes of a stream, none at its end; or the next datagram, which may be empty."""
         with os_errors_as_failures():
@@ -139,14 +150,15 @@ def connected_socket(
         try:
             connecting.settimeout(deadline.remaining() / shares)
             connecting.connect(address.sockaddr)
-            _refuse_self(connecting)
+            refuse_self(connecting)
         except BaseException:
             connecting.close()
             raise
         return connecting
 
 
-def _refuse_self(connected: socket.socket) -> None:
+def refuse_self(connected: socket.socket) -> None:
+    """Raise ConnectionRefusedError when the socket is connected to itself."""
     # With no listener on a port of the ephemeral range, that very port may be picked as ours, and
     # we are connected to ourselves: by UDP's nature, and in TCP by RFC 9293 section 3.5,
     # simultaneous open. It would be a perfect false echo.

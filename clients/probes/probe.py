@@ -6,14 +6,14 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from probes import hold, series, watch
+from probes import conform, hold, series, watch
 from probes.options import Parser
 from probes.outcome import PROBE_OUTCOMES, outcome_table
 from probes.terminal import exit_status
 
 # Each adds its parsers, in the order of `--help`. A parser's defaults name what is to `run`, and,
 # where options must fit together, what is to `check` them first.
-COMMANDS = (series.add_commands, watch.add_command, hold.add_command)
+COMMANDS = (series.add_commands, watch.add_command, hold.add_command, conform.add_command)
 
 EPILOG = f"""\
 outcomes and exit codes:
@@ -22,6 +22,7 @@ outcomes and exit codes:
 examples:
   probe daytime localhost:1200
   probe echo localhost:1201 --udp
+  probe conform echo localhost:1201 --both
   probe echo --help
 """
 

@@ -124,6 +124,8 @@ RUNS: list[tuple[Tool, Callable[[], AbstractContextManager[str]]]] = [
     (("probe", "hold", "--expect", "REFUSED"), refusing),
     (("probe", "watch", "daytime", "--count", "4", "--interval", "0.001"), restarting),
     (("probe", "watch", "echo", "--udp", *SEVERAL), refusing_datagrams),
+    (("probe", "conform", "daytime"), serving(send(LINE))),
+    (("probe", "conform", "echo"), refusing),
 ]
 
 

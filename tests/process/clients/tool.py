@@ -61,6 +61,8 @@ COMMANDS: list[Tool] = [
     ("probe", "hold"),
     ("probe", "watch", "daytime"),
     ("probe", "watch", "echo"),
+    ("probe", "conform", "daytime"),
+    ("probe", "conform", "echo"),
 ]
 # What the lines beside that of the outcome begin with.
 BESIDES = {"OPEN", "PAUSE", "SUMMARY"}

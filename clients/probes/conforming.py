@@ -1,0 +1,90 @@
+"""One run of probe conform, from the first check to the report."""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter
+from collections.abc import Iterator
+
+from probes import daytime_checks, echo_checks
+from probes.check import Finding, Verdict, Way
+from probes.commands import EXIT_INTERRUPTED
+from probes.deadline import Deadline
+from probes.junit import junit_report
+from probes.outcome import Outcome
+from probes.replacement import check_replaceable, replace, writes
+from probes.result import Trace, Transport
+from probes.terminal import EXIT_WRITE_ERROR, show, show_json
+
+CHECKS = {"echo": echo_checks.CHECKS, "daytime": daytime_checks.CHECKS}
+
+WORDS = {Verdict.PASS: "passed", Verdict.FAIL: "failed", Verdict.SKIP: "skipped"}
+
+COLOURS = {Verdict.PASS: Outcome.OK, Verdict.FAIL: Outcome.WRONG}
+
+
+def conform(options: argparse.Namespace) -> int:
+    """Make all checks, write the report and show the summary; returns the exit code."""
+    has_report = options.junit is not None
+    if has_report and not writes(check_replaceable, options.junit):
+        return EXIT_WRITE_ERROR
+    made: list[Finding] = []
+    try:
+        exit_code = make_checks(options, made)
+    finally:
+        suite = f"{options.protocol} {options.target}"
+        is_written = not has_report or writes(replace, options.junit, junit_report(suite, made))
+    if not is_written:
+        exit_code = EXIT_WRITE_ERROR
+    show_summary(options, Counter(finding.verdict for finding in made), exit_code)
+    return exit_code
+
+
+def make_checks(options: argparse.Namespace, made: list[Finding]) -> int:
+    """Add each finding to those that are `made` and show it; returns the exit code."""
+    try:
+        for finding in findings(options):
+            made.append(finding)
+            show_finding(options, finding)
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+    has_failed = any(finding.verdict is Verdict.FAIL for finding in made)
+    return (Outcome.WRONG if has_failed else Outcome.OK).exit_code
+
+
+def findings(options: argparse.Namespace) -> Iterator[Finding]:
+    """Make the checks one by one; after one that reached nobody skip the others like it."""
+    missed: dict[Transport, Finding] = {}
+    for check in CHECKS[options.protocol]:
+        if check.transport not in options.transports:
+            continue
+        if check.transport in missed:
+            reason = f"nobody is there: {missed[check.transport].reason}"
+            yield Finding(check, Verdict.SKIP, reason)
+            continue
+        way = (options.target, options.family, Deadline(options.timeout), Trace(check.transport))
+        finding = check.judge(Way(*way))
+        if finding.is_unreached:
+            missed[check.transport] = finding
+        yield finding
+
+
+def show_finding(options: argparse.Namespace, finding: Finding) -> None:
+    """Show one finding as text or JSON."""
+    if options.json:
+        about = {"protocol": options.protocol, "target": str(options.target)}
+        show_json("check", {**about, **finding.facts()})
+    else:
+        show(finding.line(), COLOURS.get(finding.verdict))
+
+
+def show_summary(options: argparse.Namespace, tally: Counter[Verdict], exit_code: int) -> None:
+    """Show how many checks passed, failed and were skipped, as text or JSON."""
+    if options.json:
+        about = {"protocol": options.protocol, "target": str(options.target)}
+        counts = {word: tally[verdict] for verdict, word in WORDS.items()}
+        show_json("checked", {**about, **counts, "exit": exit_code})
+    else:
+        made = ", ".join(f"{tally[verdict]} {word}" for verdict, word in WORDS.items())
+        interrupted = "; interrupted" if exit_code == EXIT_INTERRUPTED else ""
+        show(f"SUMMARY {options.protocol} {options.target} {made}{interrupted}")

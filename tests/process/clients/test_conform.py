@@ -1,0 +1,156 @@
+"""probe conform as a process, against our services and against servers that break a duty each."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import threading
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+
+from broken_servers import BROKEN, Broken
+from peer import PATIENCE_S, Peer, refusing, send
+from probes.conforming import CHECKS
+from process.clients.tool import Run, finish, run, start
+from server_process import ServerProcess
+
+LINE = b"Sun Aug 29 17:25:19 UTC 2010\r\n"
+
+# Checks that send from ports which may be taken, or not be ours to take.
+BOUND = {"S1 service-port", "S1 own-port"}
+
+
+def facts(done: Run) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """What JSON says of the checks, and its summary."""
+    *checks, summary = map(json.loads, done.out.splitlines())
+    return checks, summary
+
+
+def named(checks: list[dict[str, Any]], verdict: str) -> set[str]:
+    """Duty and name of the checks with a verdict."""
+    return {f"{each['duty']} {each['check']}" for each in checks if each["verdict"] == verdict}
+
+
+@pytest.mark.parametrize("model", ["iterative", "threaded", "evented"])
+@pytest.mark.parametrize("service", CHECKS)
+def test_our_services_conform(service: str, model: str) -> None:
+    """Every check passes over TCP and UDP; only a port that cannot be bound is an excuse."""
+    with ServerProcess(service, "--udp", "--host", "127.0.0.1", "--model", model) as server:
+        done = run("probe", "conform", service, f"127.0.0.1:{server.port}", "--both", "--json")
+    checks, summary = facts(done)
+    assert (done.code, summary["failed"], named(checks, "FAIL"), done.err) == (0, 0, set(), "")
+    assert len(checks) == len(CHECKS[service])
+    assert named(checks, "SKIP") <= BOUND
+
+
+@pytest.mark.parametrize("broken", BROKEN, ids=lambda each: f"{each.protocol}, {each.flaw}")
+def test_broken_servers_fail(broken: Broken) -> None:
+    """A server fails the checks of the duties that it breaks, and no other."""
+    over = ["--udp"] if broken.transport == "udp" else []
+    # All but one check is over long before; that one waits for a second in which nothing moves.
+    timeout = "2.5" if (broken.protocol, broken.transport) == ("echo", "tcp") else "1"
+    options = (*over, "--timeout", timeout, "--json")
+    with broken.start() as server:
+        done = run("probe", "conform", broken.protocol, server.address, *options)
+    checks, summary = facts(done)
+    skipped = named(checks, "SKIP")
+    assert skipped <= BOUND
+    assert named(checks, "FAIL") == broken.fails - skipped
+    assert (summary["failed"], summary["skipped"]) == (len(broken.fails - skipped), len(skipped))
+    assert done.code == bool(summary["failed"])
+
+
+def test_a_line_for_each_check() -> None:
+    """Text is the verdict, the duty, what is to hold, who says so, and a reason if there is one."""
+    with Peer(send(LINE)) as peer:
+        done = run("probe", "conform", "daytime", peer.address)
+    first, early, *_, line, summary = done.out.splitlines()
+    assert first == (
+        "PASS D1 the time comes without input, then FIN (RFC 867, TCP Based Daytime Service)"
+    )
+    assert early.startswith("FAIL D2 input before the answer does not make its end a reset (RFC ")
+    assert early.endswith("): RESET no clean end (30 bytes received)")
+    assert line.endswith(f"(RFC 867, Daytime Syntax): {LINE.decode().rstrip()}")
+    assert summary == f"SUMMARY daytime {peer.address} 2 passed, 3 failed, 0 skipped"
+    assert (done.code, done.err) == (1, "")
+
+
+def test_json_of_checks() -> None:
+    """--json has an object for each check and one for all, which agrees with the exit code."""
+    with Peer(send(b"\x1b[31m\r\n")) as peer:
+        done = run("probe", "conform", "daytime", peer.address, "--json")
+    checks, summary = facts(done)
+    about = {"schema": 1, "protocol": "daytime", "target": peer.address}
+    assert checks[-1].pop("elapsed_ms") > 0
+    assert checks[-1] == about | {
+        "type": "check",
+        "verdict": "FAIL",
+        "duty": "D4",
+        "check": "line",
+        "transport": "tcp",
+        "title": "one line of printable ASCII with CR LF",
+        "source": "RFC 867, Daytime Syntax",
+        "reason": "WRONG not one line of printable ASCII with CR LF: '\x1b[31m\r\n'",
+        "outcome": "WRONG",
+        "address": peer.address,
+    }
+    counts = {"passed": 1, "failed": 4, "skipped": 0}
+    assert summary == about | {"type": "checked", **counts, "exit": done.code}
+    assert done.code == 1
+
+
+def test_junit_report(tmp_path: Path) -> None:
+    """--junit writes the same as XML, with a peer's bytes escaped."""
+    report = tmp_path / "report.xml"
+    with Peer(send(b"\0<\xff>\r\n")) as peer:
+        done = run("probe", "conform", "daytime", peer.address, "--both", "--junit", str(report))
+    lines = done.out.splitlines()[:-1]
+    (suite,) = ElementTree.parse(report).getroot()
+    assert suite.get("name") == f"daytime {peer.address}"
+    assert suite.get("tests") == str(len(lines)) == str(len(CHECKS["daytime"]))
+    for line, case in zip(lines, suite, strict=True):
+        children = {child.tag: child.get("message") or str(child.text) for child in case}
+        (element,) = children or ["passed"]
+        assert line.startswith(f"{VERDICTS[element]} {case.get('name')}")
+        assert line.endswith(children.get(element, ")"))
+    assert suite.get("failures") == str(done.out.count("FAIL "))
+    assert suite.get("skipped") == str(done.out.count("SKIP "))
+
+
+VERDICTS = {"passed": "PASS", "failure": "FAIL", "skipped": "SKIP"}
+
+
+def test_a_report_that_cannot_be_written() -> None:
+    """It is told in a line and by exit code 23, before anything is sent."""
+    with refusing() as address:
+        done = run("probe", "conform", "echo", address, "--junit", "nowhere/report.xml")
+    assert (done.code, done.out) == (23, "")
+    assert done.err == "cannot write the report 'nowhere/report.xml': No such file or directory\n"
+
+
+@pytest.mark.usefixtures("interruptible")
+def test_interrupt_of_checks(tmp_path: Path) -> None:
+    """Ctrl-C ends with the summary, the report of what was checked, and exit code 130."""
+    report, asked, over = tmp_path / "report.xml", threading.Event(), threading.Event()
+
+    def step(caller: socket.socket) -> None:
+        if caller.recv(1):  # in the second check, since the first sends nothing
+            asked.set()
+            assert over.wait(PATIENCE_S)
+
+    with Peer(step) as peer:
+        arguments = (peer.address, "--timeout", "60", "--junit", str(report))
+        process = start("probe", "conform", "echo", *arguments)
+        assert asked.wait(PATIENCE_S)
+        process.send_signal(signal.SIGINT)
+        done = finish(process)
+        over.set()
+    first, summary = done.out.splitlines()
+    assert first.startswith("PASS E1 nothing comes before anything is sent")
+    assert summary == f"SUMMARY echo {peer.address} 1 passed, 0 failed, 0 skipped; interrupted"
+    assert (done.code, done.err) == (130, "")
+    assert ElementTree.parse(report).getroot()[0].get("tests") == "1"

@@ -1,0 +1,176 @@
+"""What the checks of probe conform expect, without a network, and what they cannot try."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+
+from peer import DatagramPeer
+from probes import daytime_checks, echo_checks
+from probes.address import parse_target
+from probes.check import Check, Finding, Skip, Verdict, Way
+from probes.conforming import CHECKS
+from probes.datagram_checks import (
+    Answers,
+    FromService,
+    Origin,
+    ask,
+    bound_socket,
+    is_from_asked,
+    is_left_alone,
+)
+from probes.deadline import Deadline
+from probes.hearing import Heard
+from probes.junit import junit_report
+from probes.network import Address
+from probes.outcome import Failure, Outcome
+from probes.pressure import Pressure, is_bounded
+from probes.result import Phase, Trace, Transport
+
+LINE = b"Sun Aug 29 17:25:19 UTC 2010\r\n"
+OK, CLOSED, RESET, TIMEOUT = Outcome.OK, Outcome.CLOSED, Outcome.RESET, Outcome.TIMEOUT
+
+
+def way(address: str, transport: Transport = Transport.UDP) -> Way:
+    """The way to a peer."""
+    return Way(parse_target(address), socket.AF_UNSPEC, Deadline(5), Trace(transport))
+
+
+@pytest.mark.parametrize(
+    ("expectation", "seen"),
+    [
+        (echo_checks.is_silent, Heard(b"", b"", OK)),
+        (echo_checks.is_returned, Heard(b"abc", b"abc", OK)),
+        (echo_checks.is_returned, Heard(b"abc", b"abc", CLOSED)),
+        (echo_checks.is_returned_and_ended, Heard(b"abc", b"abc", CLOSED)),
+        (echo_checks.is_same_datagram, Answers(b"", (b"",))),
+        (echo_checks.is_same_datagram, Answers(b"abc", (b"abc",))),
+        (is_bounded, Pressure(1, is_stalled=True)),
+        (daytime_checks.is_answered_and_ended, Heard(b"", b"no line", CLOSED)),
+        (daytime_checks.holds_line, Heard(b"", LINE, TIMEOUT)),
+        (daytime_checks.is_one_answer, Answers(b"", (b"no line",))),
+        (daytime_checks.datagram_holds_line, Answers(b"", (LINE,))),
+        (is_from_asked, Origin(("127.0.0.1", 7), ("127.0.0.1", 7))),
+        (is_left_alone, FromService(7, is_answered=False)),
+    ],
+)
+def test_what_passes(expectation: Callable[[Any], str], seen: object) -> None:
+    """Each looks at its own duty alone: an end is not the bytes', nor a form the answer's."""
+    assert expectation(seen) is not None
+
+
+@pytest.mark.parametrize(
+    ("expectation", "seen", "reason"),
+    [
+        (echo_checks.is_silent, Heard(b"", b"220", OK), "WRONG '220' came before"),
+        (echo_checks.is_silent, Heard(b"", b"", CLOSED), "CLOSED before anything was sent"),
+        (echo_checks.is_returned, Heard(b"abc", b"ab", TIMEOUT), "TIMEOUT 2 of 3 bytes"),
+        (echo_checks.is_returned, Heard(b"abc", b"ax", TIMEOUT), "WRONG the byte at offset 1"),
+        (echo_checks.is_returned, Heard(b"abc", b"abcd", OK), "WRONG more came back"),
+        (echo_checks.is_returned_and_ended, Heard(b"a", b"a", RESET), "RESET all 1 bytes"),
+        (echo_checks.is_returned_and_ended, Heard(b"a", b"a", TIMEOUT), "TIMEOUT all 1 bytes"),
+        (echo_checks.is_same_datagram, Answers(b"ab", (b"a",)), "WRONG the datagram ends"),
+        (echo_checks.is_same_datagram, Answers(b"a", (b"a", b"a")), "WRONG one datagram was"),
+        (is_bounded, Pressure(9, is_stalled=False), "WRONG 9 bytes were taken in"),
+        (daytime_checks.is_answered_and_ended, Heard(b"", b"", CLOSED), "CLOSED without a byte"),
+        (daytime_checks.is_answered_and_ended, Heard(b"", LINE, TIMEOUT), "TIMEOUT no clean end"),
+        (daytime_checks.is_answered_and_ended, Heard(b"", LINE, RESET), "RESET no clean end"),
+        (daytime_checks.is_answered_and_ended, Heard(b"", b"x" * 1025, OK), "WRONG more than"),
+        (daytime_checks.holds_line, Heard(b"", b"", CLOSED), "CLOSED without a byte"),
+        (daytime_checks.holds_line, Heard(b"", b"a\n", CLOSED), "WRONG not one line"),
+        (daytime_checks.holds_line, Heard(b"", b"a", CLOSED), "WRONG not one line"),
+        (daytime_checks.datagram_holds_line, Answers(b"", (b"",)), "WRONG not one line"),
+        (daytime_checks.datagram_holds_line, Answers(b"", (b"x" * 1025,)), "WRONG more than"),
+        (daytime_checks.is_one_answer, Answers(b"", (b"",)), "WRONG the datagram is empty"),
+        (daytime_checks.is_one_answer, Answers(b"", (LINE, LINE)), "WRONG one datagram was"),
+        (
+            is_from_asked,
+            Origin(("::1", 7), ("::1", 8)),
+            "WRONG [::1]:7 was asked, and [::1]:8 answered",
+        ),
+        (is_left_alone, FromService(7, is_answered=True), "WRONG a datagram from port 7 was"),
+    ],
+)
+def test_what_fails(expectation: Callable[[Any], str], seen: object, reason: str) -> None:
+    """Whatever breaks a duty is told by outcome and reason."""
+    with pytest.raises(Failure) as caught:
+        expectation(seen)
+    assert f"{caught.value.outcome.name} {caught.value.reason}".startswith(reason)
+
+
+def test_an_unknown_form_is_remarked() -> None:
+    """RFC 867 fixes no syntax, so a line that nobody can read is a remark, not a failure."""
+    assert daytime_checks.holds_line(Heard(b"", LINE, CLOSED)) == LINE.decode().rstrip()
+    remark = daytime_checks.holds_line(Heard(b"", b"noon\r\n", CLOSED))
+    assert remark == "noon (RFC 867 fixes no form, and this one is unknown)"
+
+
+@pytest.mark.parametrize("protocol", CHECKS)
+def test_names_are_unique(protocol: str) -> None:
+    """Duty and name tell the checks of a service apart, and so do the titles."""
+    checks = CHECKS[protocol]
+    assert len({(each.duty, each.name) for each in checks}) == len(checks)
+    assert len({str(each) for each in checks}) == len(checks)
+
+
+def test_a_datagram_too_large_is_skipped() -> None:
+    """What this host cannot send (EMSGSIZE) says nothing about the service."""
+    with (
+        DatagramPeer(lambda data: data) as peer,
+        pytest.raises(Skip, match="65508 bytes cannot be sent"),
+    ):
+        ask(bytes(65508), way(peer.address))
+
+
+def test_a_port_that_is_taken_is_skipped() -> None:
+    """A port that cannot be bound says nothing either; loopback has a second address to try."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as first:
+        first.bind(("127.0.0.1", 0))
+        port = first.getsockname()[1]
+        loopback = Address(socket.AF_INET, ("127.0.0.1", port))
+        with bound_socket([port], loopback) as second:
+            assert second.getsockname() == ("127.0.0.2", port)
+            with pytest.raises(Skip, match=f"port {port} cannot be bound: Address already in use"):
+                bound_socket([port], loopback)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "phase", "expected"),
+    [
+        (Outcome.DNS, Phase.LOOKUP, True),
+        (Outcome.TIMEOUT, Phase.LOOKUP, True),
+        (Outcome.TIMEOUT, Phase.CONNECT, True),
+        (Outcome.TIMEOUT, Phase.FIRST_BYTE, False),
+        (Outcome.TIMEOUT, Phase.ANSWER, False),
+        (Outcome.REFUSED, Phase.CONNECT, True),
+        (Outcome.REFUSED, Phase.ANSWER, True),
+        (Outcome.UNREACHABLE, Phase.CONNECT, True),
+        (Outcome.RESET, Phase.CONNECT, False),
+        (Outcome.CLOSED, Phase.ANSWER, False),
+    ],
+)
+def test_unreached(outcome: Outcome, phase: Phase, expected: bool) -> None:
+    """Only where nobody was there at all there is no use in another check."""
+
+    def fail(way: Way) -> None:
+        if phase is not Phase.LOOKUP:
+            way.trace.enter(phase)
+        raise Failure(outcome, "")
+
+    check = Check("X1", "none", Transport.TCP, "none", "none", fail, lambda _: "")
+    assert check.judge(way("127.0.0.1:7")).is_unreached is expected
+
+
+def test_junit_of_any_bytes() -> None:
+    """A report is well-formed whatever a peer sent: XML has no way to write a control character."""
+    check = CHECKS["daytime"][0]
+    reasons = ["\0\x1b<&]]>\"'\udcff\ufffe", ""]
+    verdicts = [Verdict.FAIL, Verdict.SKIP, Verdict.PASS]
+    findings = [Finding(check, verdict, reason) for verdict in verdicts for reason in reasons]
+    (suite,) = ElementTree.fromstring(junit_report("daytime [::1]:13", findings))
+    assert [suite.get(name) for name in ("tests", "failures", "skipped")] == ["6", "2", "2"]
+    assert suite[0][0].get("message") == r"""\x00\x1b<&]]>"'\udcff\ufffe"""
