@@ -22,7 +22,8 @@ endef
 export BY_HAND
 
 .PHONY: help up down logs run demo-blocking test test-integration test-faults test-kubernetes fuzz soak \
-    bench bench-quick mutants k8s-up k8s-down k8s-check check fix clean images engine python
+    bench bench-quick mutants conformance k8s-up k8s-down k8s-check check fix clean images engine \
+    python
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-17s %s\n", $$1, $$2 }' Makefile
@@ -65,6 +66,9 @@ test-kubernetes: .venv/ready ## bring all up on a demo cluster, test it there, t
 
 soak: python ## good and hostile callers on all models for ten minutes (or SECONDS=...)
 	@PYTHONPATH=tests $(PYTHON) -m soak $(SECONDS:%=--seconds %) $(SEED:%=--seed %)
+
+conformance: .venv/ready ## check ours, others and broken servers; write docs/conformance.md; needs Linux
+	@PYTHONPATH=tests $(BIN)/python -m conformance
 
 k8s-up: python ## bring all up on the demo cluster that kubectl points at (or CONTEXT=...)
 	@$(PYTHON) scripts/kubernetes.py up
