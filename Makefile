@@ -1,6 +1,7 @@
 PYTHON ?= python3
 COMPOSE ?= $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
 CLIENT = $(COMPOSE) run --rm --no-deps -T client
+OR_SAY_WHY = || { $(COMPOSE) logs --tail 3; exit 1; }
 SERVICES := daytime echo web
 BIN := .venv/bin
 FUZZ_SECONDS ?= 20
@@ -28,12 +29,11 @@ export BY_HAND
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-17s %s\n", $$1, $$2 }' Makefile
 
-up: images ## build and start all, wait until healthy, show it at work
+up: images ## build and start all, wait until all answer, show it at work
 	$(COMPOSE) up -d $(SERVICES)
-	@scripts/wait-healthy $$($(COMPOSE) ps -aq $(SERVICES)) || { $(COMPOSE) logs --tail 3; exit 1; }
-	$(CLIENT) probe daytime daytime:1200
-	$(CLIENT) probe echo echo:1201
-	$(CLIENT) headinfo web:8080
+	$(CLIENT) probe daytime daytime:1200 --wait 30 $(OR_SAY_WHY)
+	$(CLIENT) probe echo echo:1201 --wait 30 $(OR_SAY_WHY)
+	$(CLIENT) headinfo web:8080 --wait 30 $(OR_SAY_WHY)
 	@echo "$$BY_HAND"
 
 down: engine ## stop and remove all that runs
