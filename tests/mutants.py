@@ -74,7 +74,7 @@ MUTANTS: dict[str, dict[str, str]] = {
     "tests/process/services/test_faults_streams.py": {
         "test_no_memory_for_a_caller_ends_that_caller_only": r"""
             services/runtime/blocking.py | except (OSError, MemoryError) as error | except OSError as error
-            services/runtime/evented.py | except (OSError, MemoryError) as error | except OSError as error
+            services/runtime/evented.py | continue\n            except (OSError, MemoryError) as error | continue\n            except OSError as error
         """,
         "test_callers_who_do_not_read_cost_bounded_memory": r"""
             services/runtime/listening.py | "SO_RCVBUF" | "NO_RCVBUF"
@@ -98,19 +98,22 @@ MUTANTS: dict[str, dict[str, str]] = {
         # Some of each chunk is kept: all of it would be a gigabyte.
         "test_a_long_stream_needs_no_more_memory": r"""
             services/echo/service.py | connection.send_all(buffer[:size]) | connection.send_all(buffer[:size])\n            sys.argv.append("x" * (size // 16))
-            services/echo/exchange.py | if sent < size:\n            self._keep(pipe | globals().setdefault("all", []).append("x" * (size // 16))\n        if sent < size:\n            self._keep(pipe
+            services/echo/exchange.py | if sent < size:\n                self._keep(pipe | globals().setdefault("all", []).append("x" * (size // 16))\n            if sent < size:\n                self._keep(pipe
         """,
     },
     "tests/process/services/test_exchange.py": {
         "test_every_byte_survives_each_change_of_the_way": r"""
-            services/echo/exchange.py | self._pipe = None\n            return self.turn(idle_at) | return Ending.DONE
+            services/echo/exchange.py | self._pipe = None\n                return self.turn(idle_at) | return Ending.DONE
             services/echo/exchange.py | self._keep(pipe.take_back()) | self._keep(pipe.take_back()[:-1])
         """,
         "test_a_spliced_caller_who_does_not_read_holds_up_nobody": r"""
-            services/echo/exchange.py | sent = 0  # the caller takes | raise  # the caller takes
+            services/echo/exchange.py | return 0  # the caller takes | raise  # the caller takes
         """,
         "test_a_reset_leaves_nothing_in_the_pipe": r"""
-            services/echo/exchange.py | sent = 0  # the caller takes | raise  # the caller takes
+            services/echo/exchange.py | return 0  # the caller takes | raise  # the caller takes
+        """,
+        "test_no_memory_in_a_splice_leaves_nothing_in_the_pipe": r"""
+            services/echo/exchange.py | pipe.empty()  # or | pass  # or
         """,
         "test_where_splice_is_refused_bytes_are_copied": r"""
             services/echo/exchange.py | REFUSALS = {EPERM, EACCES | REFUSALS = {EACCES
@@ -186,8 +189,8 @@ MUTANTS: dict[str, dict[str, str]] = {
     },
     "tests/process/services/test_faults_udp.py": {
         "test_a_flood_gets_no_more_than_the_bucket": r"""
-            services/runtime/guard.py | if full_at > empty_at:\n            self._full_at | if False:\n            self._full_at
-            services/runtime/guard.py | if full_at > empty_at:\n            return "total_rate" | if False:\n            return "total_rate"
+            services/runtime/guard.py | if full_at > now + self._burst_ns: | if False:
+            services/runtime/guard.py | if full_at > now + self._total_burst_ns: | if False:
             services/runtime/datagrams.py | self._tally.drops[reason] += 1 | pass
         """,
         "test_a_full_send_buffer_drops_the_answer": r"""
@@ -272,7 +275,7 @@ MUTANTS: dict[str, dict[str, str]] = {
         "test_a_cut_ends_one_connection": r"""
             services/runtime/connection.py | _RESET = {errno.ECONNRESET, | _RESET = {
             services/runtime/blocking.py | except (OSError, MemoryError) as error | except MemoryError as error
-            services/runtime/evented.py | except (OSError, MemoryError) as error | except MemoryError as error
+            services/runtime/evented.py | continue\n            except (OSError, MemoryError) as error | continue\n            except MemoryError as error
         """,
     },
     "tests/process/services/test_workers.py": {

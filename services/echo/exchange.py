@@ -107,28 +107,40 @@ class Exchange(Conversation):
     def _splice(self, pipe: Pipe, idle_at: float) -> Ending | None:
         """The same through the pipe, which is left as empty as it was found."""
         try:
-            size = os.splice(self._descriptor, pipe.entry, CHUNK_BYTES, flags=SPLICE_F_NONBLOCK)
-        except OSError as error:
-            if not (isinstance(error, BlockingIOError) or self._shared.note_refusal(error)):
-                raise
-            size = 0
-        if not size:
-            # The end; or an urgent byte is next, which only a receive takes. It knows which.
-            self._pipe = None
-            return self.turn(idle_at)
-        self.received += size
-        try:
-            sent = os.splice(pipe.exit, self._descriptor, size, flags=SPLICE_F_NONBLOCK)
-        except OSError as error:
-            sent = 0  # the caller takes nothing now, or never will: so the next send says
-            self._shared.note_refusal(error)
-        self.sent += sent
-        self.deadline = idle_at
-        if sent < size:
-            self._keep(pipe.take_back())
-        elif size < SMALL_BYTES:
-            self._pipe = None
+            size = self._fill(pipe)
+            if not size:
+                # The end; or an urgent byte is next, which only a receive takes. It knows which.
+                self._pipe = None
+                return self.turn(idle_at)
+            self.received += size
+            sent = self._drain(pipe, size)
+            self.sent += sent
+            self.deadline = idle_at
+            if sent < size:
+                self._keep(pipe.take_back())
+            elif size < SMALL_BYTES:
+                self._pipe = None
+        except MemoryError:
+            pipe.empty()  # or this caller's bytes would be the next one's
+            raise
         return None
+
+    def _fill(self, pipe: Pipe) -> int:
+        """Splice from the caller; the number of bytes, 0 if there are none."""
+        try:
+            return os.splice(self._descriptor, pipe.entry, CHUNK_BYTES, flags=SPLICE_F_NONBLOCK)
+        except OSError as error:
+            if isinstance(error, BlockingIOError) or self._shared.note_refusal(error):
+                return 0
+            raise
+
+    def _drain(self, pipe: Pipe, size: int) -> int:
+        """Splice to the caller; the number of bytes that he takes."""
+        try:
+            return os.splice(pipe.exit, self._descriptor, size, flags=SPLICE_F_NONBLOCK)
+        except OSError as error:
+            self._shared.note_refusal(error)
+            return 0  # the caller takes nothing now, or never will: so the next send says
 
     def _keep(self, rest: memoryview) -> None:
         """Wait with what the caller did not take."""

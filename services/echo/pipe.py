@@ -24,9 +24,17 @@ class Pipe:
         with suppress(PermissionError):  # many pipes already: sixteen slots do, only slower
             fcntl.fcntl(self.entry, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
         self._buffer = memoryview(bytearray(CHUNK_BYTES))
+        self._buffers = [self._buffer]  # made now, since there may be no memory for it later
 
     def take_back(self) -> memoryview:
         """Empty the pipe; what was in it, valid until the next call."""
         with suppress(BlockingIOError):  # empty
-            return self._buffer[: os.readv(self.exit, [self._buffer])]
+            return self._buffer[: os.readv(self.exit, self._buffers)]
         return self._buffer[:0]
+
+    def empty(self) -> None:
+        """Throw away what is in the pipe."""
+        try:  # noqa: SIM105, for there may be no memory for an object of `suppress`
+            os.readv(self.exit, self._buffers)
+        except BlockingIOError:
+            pass

@@ -43,6 +43,8 @@ class Child:
     def start(self) -> None:
         """Fork. Raises OSError where the system has no room for one more process."""
         self._started_at = time.monotonic()
+        if self.slot:
+            self.slot.resume()
         self.pid = os.fork()
         if not self.pid:
             _work_and_exit(self._work)
@@ -52,6 +54,8 @@ class Child:
         now = time.monotonic()
         pause = self._backoff.pause(now - self._started_at)
         self.pid, self.due = 0, now + pause
+        if pause and self.slot:
+            self.slot.suspend()  # a worker that keeps dying serves nobody meanwhile
         return pause
 
     def kill(self) -> None:

@@ -19,7 +19,8 @@ from socket import (
     SOCK_DGRAM,
     SOL_SOCKET,
 )
-from time import monotonic
+from time import monotonic_ns
+from typing import Any
 
 from runtime.guard import Guard
 from runtime.lifecycle import Stop
@@ -65,7 +66,7 @@ def open_sockets(host: str, port: int, family: str) -> list[socket.socket]:
     try:
         for each in hosts:
             try:
-                opened.append(_open(each, port))
+                opened.append(_open(sockaddr(each, port)))
             except OSError as error:
                 if not (wildcard and each == "::" and error.errno in NO_IPV6):
                     raise
@@ -79,11 +80,11 @@ def open_sockets(host: str, port: int, family: str) -> list[socket.socket]:
 def open_sibling(first: socket.socket) -> socket.socket:
     """One more socket on the same address; see `listening.open_sibling`."""
     first.setsockopt(SOL_SOCKET, SO_REUSEPORT, 1)
-    return _open(*first.getsockname()[:2], is_sibling=True)
+    return _open(first.getsockname(), is_sibling=True)
 
 
-def _open(host: str, port: int, *, is_sibling: bool = False) -> socket.socket:
-    is_v6 = ":" in host
+def _open(address: Any, *, is_sibling: bool = False) -> socket.socket:
+    is_v6 = ":" in address[0]
     opened = socket.socket(AF_INET6 if is_v6 else AF_INET, SOCK_DGRAM)
     try:
         if is_v6:
@@ -94,7 +95,7 @@ def _open(host: str, port: int, *, is_sibling: bool = False) -> socket.socket:
         if is_sibling:
             opened.setsockopt(SOL_SOCKET, SO_REUSEPORT, 1)
         opened.setblocking(False)
-        opened.bind(sockaddr(host, port))
+        opened.bind(address)
     except BaseException:
         opened.close()
         raise
@@ -130,7 +131,7 @@ class Datagrams:
 
     def turn(self, descriptor: int, most: int = BATCH) -> None:
         """Answer datagrams that wait at a socket; never waits, never raises OSError."""
-        asked, buffer, now = self.sockets[descriptor], self._buffer, monotonic()
+        asked, buffer, now = self.sockets[descriptor], self._buffer, monotonic_ns()
         received = received_bytes = sent = sent_bytes = 0
         for _ in range(most):
             try:

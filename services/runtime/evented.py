@@ -6,8 +6,10 @@ that one wait gives.
 """
 
 import math
+import os
 import select
 import time
+from errno import ENOMEM
 
 from runtime.connection import Accepted, Ending
 from runtime.conversation import READABLE, Conversation
@@ -108,12 +110,17 @@ class Loop:
             self._begin(accepted)
 
     def _begin(self, accepted: Accepted) -> None:
-        conversation = self._conversation(accepted)
-        self._server.tally.opened(conversation)
+        try:
+            conversation = self._conversation(accepted)
+            self._server.tally.opened(conversation)
+        except MemoryError:
+            accepted[0].close()
+            self._server.accept_failed(OSError(ENOMEM, os.strerror(ENOMEM)))
+            return
         try:
             self._epoll.register(conversation.socket, READABLE)
             conversation.begin(self._now + self._server.service.idle_timeout)
-        except OSError as error:
+        except (OSError, MemoryError) as error:
             self._end(conversation, Ending.of(error))
 
     def _end(self, conversation: Conversation, ending: Ending) -> None:

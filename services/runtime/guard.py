@@ -5,6 +5,8 @@ answer each other for ever after a single forged one (CERT CA-1996-01, CVE-2024-
 echo and daytime), and a reply to a forged sender is an attack on that sender.
 """
 
+from math import ceil
+
 # Ports that no honest client sends from: inetd's rule, and the ports of these two services.
 FIRST_HONEST_PORT = 1024
 SERVICE_PORTS = {1200, 1201}
@@ -15,11 +17,7 @@ TOTAL_FACTOR = 10
 # Sources that have a bucket of their own; the one that was quiet longest gives way to a new one.
 MAX_SOURCES = 4096
 
-# A bucket holds as many tokens as it gets in this time.
-BURST_S = 1.0
-
-# Far less than the time of a token, and more than what adding them up loses.
-ROUNDING_S = 1e-9
+SECOND_NS = 1_000_000_000
 
 
 class Guard:
@@ -32,13 +30,16 @@ class Guard:
 
     def __init__(self, rate: int, own_port: int) -> None:
         self._ports = {*range(FIRST_HONEST_PORT), *SERVICE_PORTS, own_port}
-        self._token_s = 1 / rate if rate else 0.0
-        self._total_token_s = self._token_s / TOTAL_FACTOR
-        self._full_at: dict[str, float] = {}  # by source; the last to be heard of at the end
-        self._total_full_at = 0.0
+        total = rate * TOTAL_FACTOR
+        # Whole nanoseconds, which do not lose anything when they are added up.
+        self._token_ns = ceil(SECOND_NS / rate) if rate else 0
+        self._total_token_ns = ceil(SECOND_NS / total) if rate else 0
+        self._burst_ns, self._total_burst_ns = rate * self._token_ns, total * self._total_token_ns
+        self._full_at: dict[str, int] = {}  # by source; the last to be heard of at the end
+        self._total_full_at = 0
 
-    def refusal(self, host: str, port: int, now: float) -> str | None:
-        """Take a token, monotonic seconds; the reason why there is no answer, or None."""
+    def refusal(self, host: str, port: int, now: int) -> str | None:
+        """Take a token, monotonic nanoseconds; the reason why there is no answer, or None."""
         if port in self._ports:
             return "source_port"
         full_at = self._full_at.pop(host, None)
@@ -49,15 +50,14 @@ class Guard:
                 del self._full_at[next(iter(self._full_at))]
         if full_at is None or full_at < now:
             full_at = now
-        empty_at = now + BURST_S + ROUNDING_S
-        full_at += self._token_s
-        if full_at > empty_at:
-            self._full_at[host] = full_at - self._token_s
+        full_at += self._token_ns
+        if full_at > now + self._burst_ns:
+            self._full_at[host] = full_at - self._token_ns
             return "rate"
         self._full_at[host] = full_at
         full_at = self._total_full_at
-        full_at = (full_at if full_at > now else now) + self._total_token_s
-        if full_at > empty_at:
+        full_at = (full_at if full_at > now else now) + self._total_token_ns
+        if full_at > now + self._total_burst_ns:
             return "total_rate"
         self._total_full_at = full_at
         return None

@@ -1,6 +1,7 @@
 """Opening the listener, and taking callers off its queue."""
 
 import errno
+import os
 import socket
 from collections.abc import Iterator
 from socket import (
@@ -84,10 +85,10 @@ def open_listener(host: str, port: int, family: str) -> socket.socket:
     """
     if host == "" and family == "any":
         dual = has_dualstack_ipv6()
-        return _listen("::" if dual else "0.0.0.0", port, v6only=False)
+        return _listen(sockaddr("::" if dual else "0.0.0.0", port), v6only=False)
     if host == "":
         host = "::" if family == "6" else "0.0.0.0"
-    return _listen(host, port, v6only=family == "6" or host != "::")
+    return _listen(sockaddr(host, port), v6only=family == "6" or host != "::")
 
 
 def open_sibling(listener: socket.socket) -> socket.socket:
@@ -97,13 +98,12 @@ def open_sibling(listener: socket.socket) -> socket.socket:
     a second server would not find the port taken, but join those of this one. Raises OSError.
     """
     listener.setsockopt(SOL_SOCKET, SO_REUSEPORT, 1)
-    host, port = listener.getsockname()[:2]
     v6only = listener.family == AF_INET6 and listener.getsockopt(IPPROTO_IPV6, IPV6_V6ONLY)
-    return _listen(host, port, v6only=bool(v6only), is_sibling=True)
+    return _listen(listener.getsockname(), v6only=bool(v6only), is_sibling=True)
 
 
-def _listen(host: str, port: int, *, v6only: bool, is_sibling: bool = False) -> socket.socket:
-    is_v6 = ":" in host
+def _listen(address: Any, *, v6only: bool, is_sibling: bool = False) -> socket.socket:
+    is_v6 = ":" in address[0]
     listener = socket.socket(AF_INET6 if is_v6 else AF_INET, SOCK_STREAM)
     try:
         if is_v6:
@@ -117,7 +117,7 @@ def _listen(host: str, port: int, *, v6only: bool, is_sibling: bool = False) -> 
             if hasattr(socket, name):
                 listener.setsockopt(level, getattr(socket, name), value)
         listener.setblocking(False)
-        listener.bind(sockaddr(host, port))
+        listener.bind(address)
         listener.listen(BACKLOG)
     except BaseException:
         listener.close()
@@ -147,6 +147,8 @@ def accept(listener: socket.socket) -> Accepted | None:
         if error.errno in _NOBODY:
             return None
         raise
+    except MemoryError:
+        raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM)) from None
 
 
 def accept_queued(listener: socket.socket) -> Iterator[Accepted]:

@@ -35,12 +35,12 @@ class Slot(NamedTuple):
         self.heartbeat.cell[0] = math.inf
 
     def suspend(self) -> None:
-        """The worker was stopped (SIGSTOP): in the middle of a turn, or it will not begin one."""
+        """There will be no turn for now: the worker was stopped (SIGSTOP), or keeps dying."""
         if self.heartbeat.cell[0] == math.inf:
             self.heartbeat.cell[0] = -math.inf
 
     def resume(self) -> None:
-        """The worker was continued."""
+        """The worker was continued, or is started again."""
         if self.heartbeat.cell[0] == -math.inf:
             self.heartbeat.cell[0] = math.inf
 

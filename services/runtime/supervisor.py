@@ -121,9 +121,9 @@ class Supervisor:
 
     def _ended(self, child: Child, status: int) -> None:
         facts: dict[str, object] = {"process": child.name, "status": status}
-        pause = child.ended()
         if child.slot:
             child.slot.vacate()
+        pause = child.ended()
         if child.slot and self._stop.requested:
             self._workers.remove(child)
             if status == 0:

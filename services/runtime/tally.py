@@ -48,8 +48,8 @@ class Tally:
     def opened(self, connection: Connection) -> None:
         """Count a connection that was accepted."""
         with self.lock:
-            self.connections += 1
             self.open[connection.socket.fileno()] = connection
+            self.connections += 1
 
     def ended(self, connection: Connection, ending: Ending) -> None:
         """Count a connection that is about to be closed: its descriptor is still its own."""

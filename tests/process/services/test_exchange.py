@@ -23,6 +23,8 @@ from server_process import Serve, ServerProcess, receive_all, receive_exactly, s
 KIB, MIB = 1 << 10, 1 << 20
 IDLE_CALLERS = 8000
 
+FORGETFUL = str(Path(__file__).parent / "forgetful.py")
+
 Step = tuple[int, bool, bool]  # bytes to send, whether to read meanwhile, an urgent byte at last
 
 
@@ -111,6 +113,22 @@ def test_a_reset_leaves_nothing_in_the_pipe(echo: ServerProcess) -> None:
     with echo.connect() as caller:
         sent, received = converse(caller, [(4 * MIB, True, False)])
     assert received == sent
+
+
+def test_no_memory_in_a_splice_leaves_nothing_in_the_pipe(serve: Serve) -> None:
+    """E1: where there is no memory between the two halves of a splice, that caller is lost, and
+    none of his bytes goes to the next.
+    """
+    server = serve("echo", "--model", "evented", program=FORGETFUL)
+    with server.connect() as caller:
+        caller.sendall(bytes(64 * KIB))
+        receive_exactly(caller, 64 * KIB)  # from now on he is spliced
+        caller.sendall(b"secret" * KIB)
+        assert receive_all(caller) == b""
+    with server.connect() as caller:
+        sent, received = converse(caller, [(4 * MIB, True, False)])
+    assert received == sent
+    assert [line["ended"] for line in server.connections(2)] == ["lost", "done"]
 
 
 @pytest.mark.skipif(SPLICE is None, reason="the number of splice is known for two machines only")

@@ -47,6 +47,10 @@ def test_two_workers_share_the_callers(serve: Serve) -> None:
     have ended, each has the descriptors of before.
     """
     server = serve("echo", "--workers", "2")
+    for _ in range(20):  # so that both have opened all that they need to serve
+        with server.connect() as caller:
+            talk(caller)
+    server.connections(20)
     before = {pid: server.descriptors(pid) for pid in server.workers()}
     with ExitStack() as stack:
         for _ in range(CALLERS):
