@@ -514,7 +514,7 @@ MUTANTS: dict[str, dict[str, str]] = {
             clients/probes/watching.py | finally:\n        is_written | except ZeroDivisionError:\n        raise\n    else:\n        is_written
         """,
         "test_no_place_for_the_report": r"""
-            clients/probes/watching.py | not _writes(check_replaceable, options.report) | not True
+            clients/probes/watching.py | not writes(check_replaceable, options.report) | not True
         """,
         "test_place_goes_in_mid_run": r"""
             clients/probes/watching.py | exit_code = EXIT_WRITE_ERROR | pass

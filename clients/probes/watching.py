@@ -5,18 +5,16 @@ from __future__ import annotations
 import argparse
 import signal
 import time
-from collections.abc import Callable
-from pathlib import Path
 
 from probes.attempt import attempt
 from probes.commands import EXIT_INTERRUPTED
 from probes.display import display_for
 from probes.journal import Journal
-from probes.replacement import check_replaceable, replace
+from probes.replacement import check_replaceable, replace, writes
 from probes.report import report
 from probes.series import paced, show_summary
 from probes.summary import Summary
-from probes.terminal import EXIT_WRITE_ERROR, complain, quote
+from probes.terminal import EXIT_WRITE_ERROR
 
 # The moments of tries are exact until there are as many as a fourth of all slices.
 SLICES_AN_INTERVAL = 4
@@ -28,13 +26,13 @@ def watch(options: argparse.Namespace) -> int:
     # container, where it may be process 1, it would not even be stopped otherwise.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     has_report = options.report is not None
-    if has_report and not _writes(check_replaceable, options.report):
+    if has_report and not writes(check_replaceable, options.report):
         return EXIT_WRITE_ERROR
     watching = Watch(options)
     try:
         exit_code = watching.run()
     finally:
-        is_written = not has_report or _writes(replace, options.report, watching.page())
+        is_written = not has_report or writes(replace, options.report, watching.page())
     if not is_written:
         exit_code = EXIT_WRITE_ERROR
     show_summary(options, watching.summary, exit_code)
@@ -79,12 +77,3 @@ class Watch:
         at_s = time.monotonic() - self._began_s
         self.summary.add(result)
         self._display.take(at_s, result, self._journal.add(at_s, result))
-
-
-def _writes(write: Callable[..., None], path: str, *text: str) -> bool:
-    try:
-        write(Path(path), *text)
-    except OSError as error:
-        complain(f"cannot write the report {quote(path)}: {error.strerror}")
-        return False
-    return True
