@@ -28,10 +28,8 @@ class Daytime:
         self._timezone = settings.timezone
         self._form = FORMS[settings.format]
         self._identity = settings.identity
-        self._last: tuple[int | None, bytes] = (
-            None,
-            b"",
-        )  # a Unix time, and the line of that second
+        # A Unix time, and the line of that second.
+        self._last: tuple[int | None, bytes] = (None, b"")
 
     def line(self) -> bytes:
         """The time now, and who tells it; made once a second."""

@@ -6,14 +6,12 @@ that one wait gives.
 """
 
 import math
-import os
 import select
 import time
-from errno import ENOMEM
 
 from runtime.connection import Accepted, Ending
 from runtime.conversation import READABLE, Conversation
-from runtime.listening import EXHAUSTED, accept, accept_queued
+from runtime.listening import EXHAUSTED, accept, accept_queued, no_memory
 from runtime.service import Server, Service
 
 # How often every caller's deadline is looked at.
@@ -115,7 +113,7 @@ class Loop:
             self._server.tally.opened(conversation)
         except MemoryError:
             accepted[0].close()
-            self._server.accept_failed(OSError(ENOMEM, os.strerror(ENOMEM)))
+            self._server.accept_failed(no_memory())
             return
         try:
             self._epoll.register(conversation.socket, READABLE)

@@ -136,6 +136,11 @@ def sockaddr(host: str, port: int) -> tuple[str, int] | tuple[str, int, int, int
     return address, port, 0, int(zone) if zone.isdecimal() else if_nametoindex(zone)
 
 
+def no_memory() -> OSError:
+    """Python's lack of memory for a caller, as the kernel would tell it."""
+    return OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+
+
 def accept(listener: socket.socket) -> Accepted | None:
     """The next waiting caller, as socket and address; None if nobody waits.
 
@@ -148,7 +153,7 @@ def accept(listener: socket.socket) -> Accepted | None:
             return None
         raise
     except MemoryError:
-        raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM)) from None
+        raise no_memory() from None
 
 
 def accept_queued(listener: socket.socket) -> Iterator[Accepted]:

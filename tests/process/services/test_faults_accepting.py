@@ -97,3 +97,13 @@ def test_twenty_restarts_under_traffic(serve: Serve) -> None:
         over.set()
         for each in callers:
             each.join()
+
+
+def test_no_memory_for_an_accept_is_outlived(serve: Serve, model: str) -> None:
+    """Python's lack of memory in an accept is counted like the kernel's, and the caller waits."""
+    env = {"FAULTS": "_accept MEMORY"}
+    server = serve("echo", "--model", model, program=FAULTY, env=env, admin=True)
+    with server.connect() as caller:
+        caller.sendall(b"x")
+        assert caller.recv(1) == b"x"
+    assert 'accept_errors_total{error="ENOMEM"} 1\n' in server.metrics()

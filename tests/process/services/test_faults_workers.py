@@ -374,3 +374,10 @@ def test_the_admin_port_comes_back(serve: Serve) -> None:
     (line,) = wait_until(lambda: ends(server, "admin"), "the line")
     assert (line["status"], line["pause"]) == (-9, 0.0)
     assert server.stop() == 0
+
+
+def test_who_keeps_dying_is_not_alive(serve: Serve) -> None:
+    """While workers that keep dying wait for their next start, nobody is sent to them."""
+    server = serve("echo", *TWO, program=DYING, admin=True)
+    wait_until(lambda: server.ask_admin("/livez")[0] == 503, "/livez to tell")
+    wait_until(lambda: server.ask_admin("/readyz")[0] == 503, "/readyz to tell")
