@@ -77,7 +77,7 @@ class Connection(ConnectedSocket):
         poll = select.poll()
         poll.register(self._socket, 0)  # errors are always reported
         with os_errors_as_failures():
-            poll.poll(min(wait_s, self.deadline.remaining()) * 1000)
+            poll.poll(wait_s * 1000)
             return self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) != 0
 
 

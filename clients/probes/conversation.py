@@ -13,6 +13,13 @@ from probes.outcome import Failure, Outcome
 from probes.pauses import Pause, Pauses
 
 
+def blocks(seed: int, size: int) -> Iterator[bytes]:
+    """Blocks of `size` random-looking bytes without end, always the same for the same `seed`."""
+    source = Random(seed)
+    while True:
+        yield source.randbytes(size)
+
+
 class Conversation:
     """Sends a block of `size` fresh bytes each `interval_s`, unless the last is still on its way.
 
@@ -29,14 +36,17 @@ class Conversation:
     ) -> None:
         seed = fresh_seed()
         self.pauses = Pauses(gap_s, tell)
-        self.sent = 0
         self._connection = connection
-        self._size = size
         self._interval_s = interval_s
         self._due = -math.inf
-        self._source = Random(seed)
+        self._blocks = blocks(seed, size)
         self._unsent = memoryview(b"")
-        self._comparison = Comparison(self._again(Random(seed)), 0)
+        self._comparison = Comparison(blocks(seed, size), 0)
+
+    @property
+    def sent(self) -> int:
+        """How many bytes have been sent."""
+        return self._comparison.size
 
     @property
     def matched(self) -> int:
@@ -61,7 +71,7 @@ class Conversation:
         while (now := time.monotonic()) < end:
             if now >= self._due and not self._unsent:
                 self._due = now + self._interval_s
-                self._begin_block()
+                self._unsent = memoryview(next(self._blocks))
             # While a block waits for room there is no next one to be woken for.
             if self._turn(end if self._unsent else min(end, self._due)):
                 raise Failure(Outcome.CLOSED, "the peer closed")
@@ -81,16 +91,6 @@ class Conversation:
             longest, gap = self.pauses.longest_s, self.pauses.gap_s
             raise Failure(Outcome.TIMEOUT, f"a pause of {longest:.3f} s, longer than {gap:g} s")
 
-    def _begin_block(self) -> None:
-        self._unsent = memoryview(self._source.randbytes(self._size))
-        self._comparison.size += self._size
-
-    def _again(self, source: Random) -> Iterator[bytes]:
-        made = 0
-        while made < self._comparison.size:
-            yield source.randbytes(self._size)
-            made += self._size
-
     def _turn(self, until: float) -> bool:
         """Wait for something to do, until then at most, and do it; whether the peer has closed."""
         wait_s = max(0.0, min(until, self.pauses.due) - time.monotonic())
@@ -105,7 +105,7 @@ class Conversation:
         if writable:
             count = self._connection.send(self._unsent)
             self._unsent = self._unsent[count:]
-            self.sent += count
+            self._comparison.size += count
         if self.matched < self.sent:
             self.pauses.owed(time.monotonic())
         return False

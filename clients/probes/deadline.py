@@ -27,6 +27,10 @@ class Deadline:
         """Whether nothing is left."""
         return self._clock() >= self._end
 
+    def extend(self, seconds: float) -> None:
+        """Move the deadline to `seconds` later."""
+        self._end += seconds
+
     def shorten(self, seconds: float) -> None:
         """Move the deadline to `seconds` from now, unless it is sooner anyway."""
         self._end = min(self._end, self._clock() + seconds)

@@ -106,11 +106,12 @@ class Comparison:
             raise Failure(Outcome.CLOSED, "the peer closed early")
 
     def _expect(self, most: int) -> bytes:
-        if self._offset == len(self._chunk):
-            self._chunk, self._offset = next(self._chunks, b""), 0
-        if not self._chunk:
+        if self.matched == self.size:
             raise Failure(Outcome.WRONG, f"more came back than the {self.size} bytes sent")
-        expected = self._chunk[self._offset : self._offset + most]
+        if self._offset == len(self._chunk):
+            self._chunk, self._offset = next(self._chunks), 0
+        end = self._offset + min(most, self.size - self.matched)
+        expected = self._chunk[self._offset : end]
         self._offset += len(expected)
         return expected
 

@@ -74,13 +74,18 @@ class ConnectedSocket:
 
     @contextmanager
     def within(self, seconds: float) -> Iterator[None]:
-        """Let no call in the block wait longer than this, nor beyond the deadline."""
+        """Let the calls in the block wait for so long together. When all of that goes by, the
+        deadline is as much later: a silence that we ask for is not time that the peer takes.
+        """
         overall = self.deadline
         with os_errors_as_failures():
-            self.deadline = Deadline(min(seconds, overall.remaining()))
+            overall.remaining()
+        self.deadline = Deadline(seconds)
         try:
             yield
         finally:
+            if self.deadline.is_over():
+                overall.extend(seconds)
             self.deadline = overall
 
     def receive(self, max_bytes: int = RECEIVE_BYTES) -> bytes:

@@ -35,6 +35,13 @@ class Parser(argparse.ArgumentParser):
         super().__init__(allow_abbrev=False, formatter_class=layout, **kwargs)
         self.add_argument("--version", action="version", version=f"{self.prog} {__version__}")
 
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
+        """Refuse what is unknown, in the name of the command that does not know it."""
+        known, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+        return known, unknown
+
     def error(self, message: str) -> NoReturn:
         """Say what is wrong and exit."""
         hint = f"see {self.prog} --help"

@@ -6,6 +6,7 @@ flat, and that it shows nothing but printable text.
 
 from __future__ import annotations
 
+import re
 import socket
 import threading
 import time
@@ -204,7 +205,7 @@ def test_endless_simple_response() -> None:
     [
         (DAYTIME, "more than 1024 bytes"),
         (ECHO, "the byte at offset "),
-        (HOLD, "the byte at offset "),
+        (HOLD, "the byte at offset |more came back than the 0 bytes sent"),
     ],
     ids=["daytime", "echo", "hold"],
 )
@@ -212,7 +213,7 @@ def test_endless_answer(tool: Tool, reason: str) -> None:
     """D6, E1: a peer that never stops sending is WRONG as soon as that is certain."""
     done = meet(tool, repeat(bytes(range(256)) * 64))
     assert done.outcome == ("WRONG", 1)
-    assert reason in done.out
+    assert re.search(reason, done.out)
 
 
 def test_endless_echo() -> None:

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from peer import Peer, black_hole, receive_all, refusing
+from peer import Peer, black_hole, echo, receive_all, refusing, send
 from probes.address import parse_target
 from probes.connection import connect, open_connection
+from probes.conversation import Conversation
 from probes.deadline import Deadline
 from probes.network import Address
 from probes.outcome import Failure, Outcome
@@ -99,3 +100,30 @@ def test_family_is_obeyed() -> None:
     with Peer(receive_all()) as peer, pytest.raises(Failure) as caught:
         open_connection(parse_target(peer.address), socket.AF_INET6, Deadline(5), Trace())
     assert caught.value.outcome is Outcome.DNS
+
+
+def test_a_conversation_with_who_speaks_first() -> None:
+    """E1: what comes before anything was sent is not held against a byte that nobody sent yet."""
+    with Peer(send(b"hello")) as peer:
+        target = parse_target(peer.address)
+        with open_connection(target, socket.AF_INET, Deadline(5), Trace()) as connection:
+            assert connection.wait(to_send=False) == (True, False)
+            conversation = Conversation(connection, 512, 1, 1, lambda _: None)
+            with pytest.raises(Failure, match="more came back than the 0 bytes sent"):
+                conversation.hold(1, 1)
+    assert (conversation.sent, conversation.matched) == (0, 0)
+
+
+def test_silence_puts_the_deadline_off() -> None:
+    """A wait for silence is not at the cost of what follows; one that ends with a byte is."""
+    with Peer(echo()) as peer:
+        target = parse_target(peer.address)
+        with open_connection(target, socket.AF_INET, Deadline(5), Trace()) as connection:
+            left = connection.deadline.remaining()
+            with pytest.raises(Failure), connection.within(0.2):
+                connection.receive()
+            assert connection.deadline.remaining() > left - 0.1
+            connection.send_all(b"x")
+            with connection.within(100):
+                assert connection.receive() == b"x"
+            assert connection.deadline.remaining() <= left

@@ -29,6 +29,15 @@ def test_remaining() -> None:
         deadline.remaining()
 
 
+def test_extend() -> None:
+    """A deadline is moved away by so much, also when it has passed."""
+    clock = Clock()
+    deadline = Deadline(1, clock)
+    clock.now += 2
+    deadline.extend(3)
+    assert deadline.remaining() == 2
+
+
 @pytest.mark.parametrize(("seconds", "left"), [(1, 1), (10, 10), (20, 10)])
 def test_shorten(seconds: float, left: float) -> None:
     """A deadline is moved closer, never further away."""
