@@ -1,7 +1,11 @@
 PYTHON ?= python3
 COMPOSE ?= $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
 CLIENT = $(COMPOSE) run --rm --no-deps -T client
-OR_SAY_WHY = || { $(COMPOSE) logs --tail 3; exit 1; }
+# Shows what it runs, as make does, but not what comes of a failure.
+define ASK
+@echo "$(CLIENT) $(1)"
+@$(CLIENT) $(1) || { $(COMPOSE) logs --tail 3; exit 1; }
+endef
 SERVICES := daytime echo web
 BIN := .venv/bin
 FUZZ_SECONDS ?= 20
@@ -31,9 +35,9 @@ help: ## list these targets
 
 up: images ## build and start all, wait until all answer, show it at work
 	$(COMPOSE) up -d $(SERVICES)
-	$(CLIENT) probe daytime daytime:1200 --wait 30 $(OR_SAY_WHY)
-	$(CLIENT) probe echo echo:1201 --wait 30 $(OR_SAY_WHY)
-	$(CLIENT) headinfo web:8080 --wait 30 $(OR_SAY_WHY)
+	$(call ASK,probe daytime daytime:1200 --wait 30)
+	$(call ASK,probe echo echo:1201 --wait 30)
+	$(call ASK,headinfo web:8080 --wait 30)
 	@echo "$$BY_HAND"
 
 down: engine ## stop and remove all that runs

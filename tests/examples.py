@@ -12,8 +12,9 @@ README = Path(__file__).parent.parent / "README.md"
 COMMAND = re.compile(
     r"(\$ |[A-Z_]+=\S+ |cd \S+ && )?(make|docker|python3|probe|headinfo|telnet|nc) "
 )
-# How the README runs the client tools beside the servers, and without a container.
-TOOL = re.compile(r"(docker compose run --rm client )?((?:probe|headinfo) .*)")
+# How the README runs the client tools beside the servers, and without a container; and where to
+# the shell puts what they print.
+TOOL = re.compile(r"(docker compose run --rm (?:-T )?client )?((?:probe|headinfo) .*?)( > \S+)?")
 # What comes to something else than OK.
 CODES = {"headinfo echo:1201": 72}
 
@@ -21,7 +22,10 @@ CODES = {"headinfo echo:1201": 72}
 def of_help(text: str) -> list[list[str]]:
     """The commands below `examples:` in a help text, in words."""
     _, _, examples = text.partition("\nexamples:\n")
-    return [shlex.split(line) for line in examples.splitlines() if line.startswith("  ")]
+    lines = [line.strip() for line in examples.splitlines() if line.startswith("  ")]
+    matches = list(map(TOOL.fullmatch, lines))
+    assert all(matches), lines
+    return [shlex.split(match[2]) for match in matches if match]
 
 
 def of_readme() -> list[str]:

@@ -455,39 +455,39 @@ MUTANTS: dict[str, dict[str, str]] = {
     "tests/process/clients/test_faults_terminal.py": {
         "test_text": r"""
             clients/probes/terminal.py | escape(line.removesuffix("\r")) | line.removesuffix("\r")
-            clients/probes/terminal.py | _coloured(escape(text), outcome, sys.stderr) | _coloured(text, outcome, sys.stderr)
-            clients/probes/terminal.py | _coloured(escape(text), outcome, sys.stdout) | _coloured(text, outcome, sys.stdout)
+            clients/probes/terminal.py | coloured(escape(text), outcome, sys.stderr) | coloured(text, outcome, sys.stderr)
+            clients/probes/terminal.py | coloured(escape(text), outcome, sys.stdout) | coloured(text, outcome, sys.stdout)
         """,
         "test_json": r"""
             clients/probes/terminal.py | **facts}), flush | **facts}, ensure_ascii=False), flush
         """,
         "test_datagram": r"""
-            clients/probes/terminal.py | _coloured(escape(text), outcome, sys.stdout) | _coloured(text, outcome, sys.stdout)
+            clients/probes/terminal.py | coloured(escape(text), outcome, sys.stdout) | coloured(text, outcome, sys.stdout)
             clients/probes/terminal.py | **facts}), flush | **facts}, ensure_ascii=False), flush
         """,
         "test_tally": r"""
-            clients/probes/terminal.py | _coloured(escape(text), outcome, sys.stdout) | _coloured(text, outcome, sys.stdout)
+            clients/probes/terminal.py | coloured(escape(text), outcome, sys.stdout) | coloured(text, outcome, sys.stdout)
             clients/probes/daytime.py | LINE = re.compile(rb"[ -~]+ | LINE = re.compile(rb"(?s:.+)
             + clients/probes/daytime_syntax.py | [!-~]{{1, | [^ ]{{1,
         """,
     },
     "tests/process/clients/test_faults_ending.py": {
         "test_interrupt_at_start": r"""
-            clients/probes/commands.py | try:\n        from probes.headinfo import main\n | from probes.headinfo import main\n    try:
-            clients/probes/commands.py | try:\n        from probes.probe import main\n | from probes.probe import main\n    try:
+            clients/probes/commands.py | def headinfo() | import probes.headinfo\n\n\ndef headinfo()
+            clients/probes/commands.py | def probe() | import probes.probe\n\n\ndef probe()
         """,
         "test_interrupt_in_lookup": r"""
-            clients/probes/commands.py | headinfo import main\n\n        return main()\n    except KeyboardInterrupt: | headinfo import main\n\n        return main()\n    except ZeroDivisionError:
+            clients/probes/commands.py | except KeyboardInterrupt: | except ZeroDivisionError:
             clients/probes/series.py | interrupted = True | interrupted = False
             clients/probes/hold.py | exit_code = EXIT_INTERRUPTED | exit_code = 0
         """,
         "test_interrupt_in_connect": r"""
-            clients/probes/commands.py | headinfo import main\n\n        return main()\n    except KeyboardInterrupt: | headinfo import main\n\n        return main()\n    except ZeroDivisionError:
+            clients/probes/commands.py | except KeyboardInterrupt: | except ZeroDivisionError:
             clients/probes/series.py | interrupted = True | interrupted = False
             clients/probes/hold.py | exit_code = EXIT_INTERRUPTED | exit_code = 0
         """,
         "test_interrupt_in_answer": r"""
-            clients/probes/commands.py | headinfo import main\n\n        return main()\n    except KeyboardInterrupt: | headinfo import main\n\n        return main()\n    except ZeroDivisionError:
+            clients/probes/commands.py | except KeyboardInterrupt: | except ZeroDivisionError:
             clients/probes/series.py | interrupted = True | interrupted = False
             clients/probes/hold.py | exit_code = EXIT_INTERRUPTED | exit_code = 0
         """,
@@ -504,20 +504,20 @@ MUTANTS: dict[str, dict[str, str]] = {
     "tests/process/clients/test_faults_watch.py": {
         "test_stop_in_answer": r"""
             clients/probes/watching.py | interrupted = True | interrupted = False
-            clients/probes/watching.py | signal.signal(signal.SIGTERM, signal.default_int_handler) | pass
+            clients/probes/commands.py | signal.signal(signal.SIGTERM, signal.default_int_handler) | pass
         """,
         "test_stop_between_tries": r"""
             clients/probes/watching.py | interrupted = True | interrupted = False
-            clients/probes/watching.py | signal.signal(signal.SIGTERM, signal.default_int_handler) | pass
+            clients/probes/commands.py | signal.signal(signal.SIGTERM, signal.default_int_handler) | pass
         """,
         "test_nobody_reads_on": r"""
-            clients/probes/watching.py | finally:\n        is_written | except ZeroDivisionError:\n        raise\n    else:\n        is_written
+            clients/probes/reporting.py | finally:\n            is_written | except ZeroDivisionError:\n            raise\n        else:\n            is_written
         """,
         "test_no_place_for_the_report": r"""
-            clients/probes/watching.py | not writes(check_replaceable, options.report) | not True
+            clients/probes/reporting.py | if not _is_writable(path): | if not True:
         """,
         "test_place_goes_in_mid_run": r"""
-            clients/probes/watching.py | exit_code = EXIT_WRITE_ERROR | pass
+            clients/probes/reporting.py | exit_code = EXIT_WRITE_ERROR | pass
         """,
         "test_flood_of_names": r"""
             clients/probes/tally.py | < MAX_NAMES | < 10**9
@@ -556,6 +556,18 @@ MUTANTS: dict[str, dict[str, str]] = {
         """,
         "test_checks_of_a_server_that_dies": r"""
             clients/probes/conforming.py | if finding.is_unreached: | if False:
+        """,
+    },
+    "tests/process/clients/test_conform.py": {
+        "test_interrupt_of_checks": r"""
+            clients/probes/conforming.py | return EXIT_INTERRUPTED | pass
+            clients/probes/commands.py | signal.signal(signal.SIGTERM, signal.default_int_handler) | pass
+            clients/probes/conforming.py | checks[len(made) :] | []
+        """,
+    },
+    "tests/unit/clients/test_journal.py": {
+        "test_flapping": r"""
+            clients/probes/journal.py | self._told.add(result.got) | self._told = {result.got}
         """,
     },
     "tests/integration/test_faults.py": {

@@ -60,7 +60,7 @@ class Check(Generic[Seen]):
     expectation: Callable[[Seen], str]
 
     def __str__(self) -> str:
-        return f"{self.duty} {self.title} ({self.source})"
+        return f"{self.duty} {self.transport.name} {self.title} ({self.source})"
 
     def judge(self, way: Way) -> Finding:
         """Make the exchange and compare; a network that fails is a FAIL, too."""

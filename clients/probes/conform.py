@@ -6,6 +6,7 @@ import argparse
 from typing import Any
 
 from probes.options import Parser, add_common_options
+from probes.reporting import add_report
 from probes.result import Transport
 
 # Each check has a deadline of its own, and many of a service that is silent come to it.
@@ -22,20 +23,23 @@ exit codes:
     1  one did
     2  bad address or option
    23  a report that cannot be written, which is tried before the first check
-  130  Ctrl-C
+  130  Ctrl-C or SIGTERM
 
 A line for each check begins with its verdict: PASS, FAIL, or SKIP where it cannot be made from
-here. The duty, what is to hold, who says so and the reason follow. A line with SUMMARY ends them.
+here. The duty, TCP or UDP, what is to hold, who says so and the reason follow. SUMMARY ends them.
 
-Each check has a connection or a socket of its own, and --timeout for itself. When one reaches
-nobody, the others over the same transport are skipped. Those of S1 send from ports below 1024,
-which not everybody may, and from the port number that is asked.
+Each check has a connection or a socket of its own, and --timeout for itself; the silences that some
+wait for, of 0.3 to 1 s, come on top. When one reaches nobody, the others over the same transport
+are skipped. Those of S1 send from ports below 1024, which not everybody may, and from the port
+number that is asked.
 
-The report has the checks that were made, also after Ctrl-C, and replaces the file as a whole.
+The report replaces the file as a whole. A check that Ctrl-C or SIGTERM left unmade is an error in
+it.
 
 examples:
   probe conform echo localhost:1201
   probe conform daytime localhost:1200 --both --timeout 2
+  probe conform echo localhost:1201 --junit - > echo.xml
   probe conform echo 127.0.0.1:1201 --udp --json --junit echo.xml
 """
 
@@ -65,7 +69,7 @@ def _add_options(parser: Parser) -> None:
             option, dest="transports", action="store_const", const=values, help=about
         )
     parser.add_argument("--json", action="store_true", help="one JSON object per line")
-    parser.add_argument("--junit", metavar="FILE", help="write a report (JUnit)")
+    add_report(parser, "--junit", "write a report (JUnit)")
 
 
 def run(options: argparse.Namespace) -> int:

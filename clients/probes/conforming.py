@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import Any
 
 from probes import daytime_checks, echo_checks
-from probes.check import Finding, Verdict, Way
+from probes.check import Check, Finding, Verdict, Way
 from probes.commands import EXIT_INTERRUPTED
 from probes.deadline import Deadline
 from probes.junit import junit_report
 from probes.outcome import Outcome
-from probes.replacement import check_replaceable, replace, writes
+from probes.reporting import reported
 from probes.result import Trace, Transport
-from probes.terminal import EXIT_WRITE_ERROR, show, show_json
+from probes.terminal import show, show_json
 
 CHECKS = {"echo": echo_checks.CHECKS, "daytime": daytime_checks.CHECKS}
 
@@ -25,25 +27,26 @@ COLOURS = {Verdict.PASS: Outcome.OK, Verdict.FAIL: Outcome.WRONG}
 
 def conform(options: argparse.Namespace) -> int:
     """Make all checks, write the report and show the summary; returns the exit code."""
-    has_report = options.junit is not None
-    if has_report and not writes(check_replaceable, options.junit):
-        return EXIT_WRITE_ERROR
+    checks = [each for each in CHECKS[options.protocol] if each.transport in options.transports]
     made: list[Finding] = []
-    try:
-        exit_code = make_checks(options, made)
-    finally:
-        suite = f"{options.protocol} {options.target}"
-        is_written = not has_report or writes(replace, options.junit, junit_report(suite, made))
-    if not is_written:
-        exit_code = EXIT_WRITE_ERROR
-    show_summary(options, Counter(finding.verdict for finding in made), exit_code)
-    return exit_code
+
+    def report() -> str:
+        return junit_report(options.protocol, str(options.target), made, checks[len(made) :])
+
+    return reported(
+        options.junit,
+        partial(make_checks, options, checks, made),
+        report,
+        partial(show_summary, options, made),
+    )
 
 
-def make_checks(options: argparse.Namespace, made: list[Finding]) -> int:
+def make_checks(
+    options: argparse.Namespace, checks: Sequence[Check[Any]], made: list[Finding]
+) -> int:
     """Add each finding to those that are `made` and show it; returns the exit code."""
     try:
-        for finding in findings(options):
+        for finding in findings(options, checks):
             made.append(finding)
             show_finding(options, finding)
     except KeyboardInterrupt:
@@ -52,12 +55,10 @@ def make_checks(options: argparse.Namespace, made: list[Finding]) -> int:
     return (Outcome.WRONG if has_failed else Outcome.OK).exit_code
 
 
-def findings(options: argparse.Namespace) -> Iterator[Finding]:
+def findings(options: argparse.Namespace, checks: Sequence[Check[Any]]) -> Iterator[Finding]:
     """Make the checks one by one; after one that reached nobody skip the others like it."""
     missed: dict[Transport, Finding] = {}
-    for check in CHECKS[options.protocol]:
-        if check.transport not in options.transports:
-            continue
+    for check in checks:
         if check.transport in missed:
             reason = f"nobody is there: {missed[check.transport].reason}"
             yield Finding(check, Verdict.SKIP, reason)
@@ -78,13 +79,14 @@ def show_finding(options: argparse.Namespace, finding: Finding) -> None:
         show(finding.line(), COLOURS.get(finding.verdict))
 
 
-def show_summary(options: argparse.Namespace, tally: Counter[Verdict], exit_code: int) -> None:
+def show_summary(options: argparse.Namespace, made: Sequence[Finding], exit_code: int) -> None:
     """Show how many checks passed, failed and were skipped, as text or JSON."""
+    tally = Counter(finding.verdict for finding in made)
     if options.json:
         about = {"protocol": options.protocol, "target": str(options.target)}
-        counts = {word: tally[verdict] for verdict, word in WORDS.items()}
-        show_json("checked", {**about, **counts, "exit": exit_code})
+        numbers = {word: tally[verdict] for verdict, word in WORDS.items()}
+        show_json("checked", {**about, **numbers, "exit": exit_code})
     else:
-        made = ", ".join(f"{tally[verdict]} {word}" for verdict, word in WORDS.items())
+        counts = ", ".join(f"{tally[verdict]} {word}" for verdict, word in WORDS.items())
         interrupted = "; interrupted" if exit_code == EXIT_INTERRUPTED else ""
-        show(f"SUMMARY {options.protocol} {options.target} {made}{interrupted}")
+        show(f"SUMMARY {options.protocol} {options.target} {counts}{interrupted}")

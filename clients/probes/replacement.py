@@ -5,21 +5,9 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-
-from probes.terminal import complain, quote
-
-
-def writes(write: Callable[..., None], path: str, *text: str) -> bool:
-    """Whether `write`, one of the two below, succeeds for a report; if not, stderr tells why."""
-    try:
-        write(Path(path), *text)
-    except OSError as error:
-        complain(f"cannot write the report {quote(path)}: {error.strerror}")
-        return False
-    return True
 
 
 def check_replaceable(path: Path) -> None:

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from examples import CODES, README, TOOL, of_help, of_readme, of_readme_for_tools
-from peer import Peer, refusing, reset
+from peer import Peer, refusing
 from process.clients.tool import COMMANDS, LAUNCHER, finish, run, start_python
 from server_process import ServerProcess, listening_port, wait_until
 
@@ -90,8 +90,8 @@ def place_for(words: Sequence[str], places: Places) -> Iterator[Places]:
     if match and match[1] == "REFUSED":
         with refusing() as address:
             yield dict.fromkeys(places, address)
-    elif match and match[1] == "RESET":
-        with Peer(lambda caller: caller.sendall(caller.recv(512)), reset()) as peer:
+    elif match and match[1] == "CLOSED":
+        with Peer(lambda caller: caller.sendall(caller.recv(512))) as peer:
             yield dict.fromkeys(places, peer.address)
     else:
         yield places

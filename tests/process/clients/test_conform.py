@@ -70,9 +70,11 @@ def test_a_line_for_each_check() -> None:
         done = run("probe", "conform", "daytime", peer.address)
     first, early, *_, line, summary = done.out.splitlines()
     assert first == (
-        "PASS D1 the time comes without input, then FIN (RFC 867, TCP Based Daytime Service)"
+        "PASS D1 TCP the time comes without input, then FIN (RFC 867, TCP Based Daytime Service)"
     )
-    assert early.startswith("FAIL D2 input before the answer does not make its end a reset (RFC ")
+    assert early.startswith(
+        "FAIL D2 TCP input before the answer does not make its end a reset (RFC "
+    )
     assert early.endswith("): RESET no clean end (30 bytes received)")
     assert line.endswith(f"(RFC 867, Daytime Syntax): {LINE.decode().rstrip()}")
     assert summary == f"SUMMARY daytime {peer.address} 2 passed, 3 failed, 0 skipped"
@@ -111,6 +113,7 @@ def test_junit_report(tmp_path: Path) -> None:
     lines = done.out.splitlines()[:-1]
     (suite,) = ElementTree.parse(report).getroot()
     assert suite.get("name") == f"daytime {peer.address}"
+    assert {case.get("classname") for case in suite} == {"daytime.tcp", "daytime.udp"}
     assert suite.get("tests") == str(len(lines)) == str(len(CHECKS["daytime"]))
     for line, case in zip(lines, suite, strict=True):
         children = {child.tag: child.get("message") or str(child.text) for child in case}
@@ -132,9 +135,33 @@ def test_a_report_that_cannot_be_written() -> None:
     assert done.err == "cannot write the report 'nowhere/report.xml': No such file or directory\n"
 
 
+def test_a_report_to_stdout() -> None:
+    """With --junit - the report alone is on stdout, and the lines are on stderr."""
+    with Peer(send(LINE)) as peer:
+        done = run("probe", "conform", "daytime", peer.address, "--junit", "-")
+    (suite,) = ElementTree.fromstring(done.out)
+    *lines, summary = done.err.splitlines()
+    assert (len(suite), len(lines), done.code) == (5, 5, 1)
+    assert summary.startswith("SUMMARY daytime ")
+
+
+@pytest.mark.parametrize("service", CHECKS)
+def test_silences_are_not_the_servers_time(service: str) -> None:
+    """--timeout is what a server may take: one that is quick passes in less than a pause takes."""
+    with ServerProcess(service, "--udp", "--host", "127.0.0.1") as server:
+        address, limit = f"127.0.0.1:{server.port}", ("--timeout", "0.25", "--json")
+        done = run("probe", "conform", service, address, "--both", *limit)
+    checks, _ = facts(done)
+    assert (done.code, named(checks, "FAIL")) == (0, set())
+    assert named(checks, "SKIP") <= BOUND
+
+
 @pytest.mark.usefixtures("interruptible")
-def test_interrupt_of_checks(tmp_path: Path) -> None:
-    """Ctrl-C ends with the summary, the report of what was checked, and exit code 130."""
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM], ids=lambda s: s.name)
+def test_interrupt_of_checks(stop: signal.Signals, tmp_path: Path) -> None:
+    """Ctrl-C and SIGTERM end with the summary and exit code 130; in the report what was left
+    unmade is an error.
+    """
     report, asked, over = tmp_path / "report.xml", threading.Event(), threading.Event()
 
     def step(caller: socket.socket) -> None:
@@ -146,11 +173,13 @@ def test_interrupt_of_checks(tmp_path: Path) -> None:
         arguments = (peer.address, "--timeout", "60", "--junit", str(report))
         process = start("probe", "conform", "echo", *arguments)
         assert asked.wait(PATIENCE_S)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(stop)
         done = finish(process)
         over.set()
     first, summary = done.out.splitlines()
-    assert first.startswith("PASS E1 nothing comes before anything is sent")
+    assert first.startswith("PASS E1 TCP nothing comes before anything is sent")
     assert summary == f"SUMMARY echo {peer.address} 1 passed, 0 failed, 0 skipped; interrupted"
     assert (done.code, done.err) == (130, "")
-    assert ElementTree.parse(report).getroot()[0].get("tests") == "1"
+    (suite,) = ElementTree.parse(report).getroot()
+    assert [suite.get(name) for name in ("tests", "failures", "errors")] == ["8", "0", "7"]
+    assert [child.tag for case in suite for child in case] == ["error"] * 7

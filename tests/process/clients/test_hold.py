@@ -223,14 +223,15 @@ def test_expectation() -> None:
 
 
 @pytest.mark.usefixtures("interruptible")
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM], ids=lambda s: s.name)
 @pytest.mark.parametrize("form", [(), ("--json",)], ids=["text", "json"])
-def test_interrupt(form: tuple[str, ...]) -> None:
-    """Ctrl-C ends it with the summary, and exits with 130."""
+def test_interrupt(form: tuple[str, ...], stop: signal.Signals) -> None:
+    """Ctrl-C and SIGTERM end it with the summary, and exit with 130."""
     with Peer(echo_once, echo()) as peer:
         process = start("probe", "hold", peer.address, "--interval", "0.01", *form)
         assert process.stdout
         opened = process.stdout.readline()
-        process.send_signal(signal.SIGINT)
+        process.send_signal(stop)
         done = finish(process)
     assert opened
     assert (done.code, done.err, done.out.count("\n")) == (130, "", 1)

@@ -53,15 +53,28 @@ def test_usage(tool: tuple[str, ...], arguments: list[str]) -> None:
     assert done.err[:-1].isprintable()
 
 
+@TOOLS
+def test_unknown_option(tool: tuple[str, ...]) -> None:
+    """The command that does not know an option says so, in its own name."""
+    done = run(*tool, "localhost:7", "--no-such-option")
+    name = " ".join(tool)
+    hint = f"see {name} --help"
+    assert done.err == f"USAGE {name}: unrecognized arguments: --no-such-option; {hint}\n"
+    assert (done.code, done.out) == (2, "")
+
+
 @pytest.mark.usefixtures("interruptible")
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM], ids=lambda s: s.name)
 @pytest.mark.parametrize("form", [(), ("--json",)], ids=["text", "json"])
-def test_interrupt_of_several_tries(form: tuple[str, ...]) -> None:
-    """Ctrl-C between tries still shows the summary of those that ended, and exits with 130."""
+def test_interrupt_of_several_tries(form: tuple[str, ...], stop: signal.Signals) -> None:
+    """Ctrl-C or SIGTERM between tries still shows the summary of those that ended, and exits with
+    130.
+    """
     with Peer(send(LINE)) as peer:
         process = start("probe", "daytime", peer.address, "--count", "9", "--interval", "60", *form)
         assert process.stdout
         first = process.stdout.readline()
-        process.send_signal(signal.SIGINT)
+        process.send_signal(stop)
         done = finish(process)
     assert first
     assert (done.code, done.err, done.out.count("\n")) == (130, "", 1)

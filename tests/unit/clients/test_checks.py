@@ -171,6 +171,7 @@ def test_junit_of_any_bytes() -> None:
     reasons = ["\0\x1b<&]]>\"'\udcff\ufffe", ""]
     verdicts = [Verdict.FAIL, Verdict.SKIP, Verdict.PASS]
     findings = [Finding(check, verdict, reason) for verdict in verdicts for reason in reasons]
-    (suite,) = ElementTree.fromstring(junit_report("daytime [::1]:13", findings))
-    assert [suite.get(name) for name in ("tests", "failures", "skipped")] == ["6", "2", "2"]
+    (suite,) = ElementTree.fromstring(junit_report("daytime", "[::1]:13", findings, [check]))
+    counts = [suite.get(name) for name in ("tests", "failures", "errors", "skipped")]
+    assert counts == ["7", "2", "1", "2"]
     assert suite[0][0].get("message") == r"""\x00\x1b<&]]>"'\udcff\ufffe"""
