@@ -62,7 +62,7 @@ def over_time(journal: Journal) -> str:
     heights = [(_height(scale, tick), duration(tick)) for tick in ticks]
     slices = journal.timeline.slices
     drawing = [
-        *(_gap(gap.began_s, gap.ended_s, ended_s) for gap in journal.gaps),
+        *(_gap(gap.began_s, gap.ended_s, ended_s) for gap in journal.gaps.kept),
         *(_grid(height) for height, _ in heights),
         *(_latency(each, scale, ended_s) for each in slices if each.timed),
         *(_failures(each, ended_s) for each in slices if each.failed),

@@ -10,9 +10,10 @@ from collections.abc import Iterable
 from typing import Protocol
 
 from probes.journal import News, clock_time
+from probes.outcome import Outcome
 from probes.result import Result, timestamp
 from probes.stretch import Stretch
-from probes.terminal import escape, is_terminal, show, show_json
+from probes.terminal import coloured, escape, is_terminal, show, show_json
 
 # More often nobody can read it, and a slow terminal would hold up the tries.
 MIN_PAUSE_S = 0.1
@@ -47,20 +48,21 @@ class LiveLine:
         """Show the news, and rewrite the line, unless that was done a moment ago."""
         for each in news:
             self._rewrite("")
-            show(each.line())
+            tell(each)
         if news or time.monotonic() - self._shown_s >= MIN_PAUSE_S:
-            self._rewrite(f"{clock_time(result.ended)} {self._total.line()}")
+            self._rewrite(f"{clock_time(result.ended)} ", self._total.line(), result.outcome)
             self._shown_s = time.monotonic()
 
     def end(self) -> None:
         """Make room for the summary."""
         self._rewrite("")
 
-    def _rewrite(self, text: str) -> None:
+    def _rewrite(self, lead: str, text: str = "", outcome: Outcome | None = None) -> None:
         # In its last column a line would already break.
         width = shutil.get_terminal_size().columns - 1
-        line = escape(text).expandtabs()[:width]
-        print(f"{LINE_START}{line}{ERASE_REST}", end="", flush=True)
+        line = escape(text).expandtabs()[: max(0, width - len(lead))]
+        shown = f"{lead[:width]}{coloured(line, outcome, sys.stdout)}"
+        print(f"{LINE_START}{shown}{ERASE_REST}", end="", flush=True)
 
 
 class Lines:
@@ -77,7 +79,10 @@ class Lines:
         self._stretch.add(at_s, result)
         self._ended = result.ended
         for each in news:
-            self._show(each.kind, each.line(), each.facts())
+            if self._options.json:
+                self._show_json(each.kind, each.facts())
+            else:
+                tell(each)
         if at_s >= self._due_s:
             self._due_s = max(self._due_s + self._options.every, at_s)
             self._show_stretch()
@@ -89,13 +94,17 @@ class Lines:
 
     def _show_stretch(self) -> None:
         stretch, self._stretch = self._stretch, Stretch()
-        text = f"{clock_time(self._ended)} {stretch.line()}"
-        self._show("interval", text, {"time": timestamp(self._ended), **stretch.facts()})
-
-    def _show(self, kind: str, text: str, facts: dict[str, object]) -> None:
         if self._options.json:
-            options = self._options
-            of = {"protocol": options.protocol, "target": str(options.target)}
-            show_json(kind, {**of, "transport": options.transport.value, **facts})
+            self._show_json("interval", {"time": timestamp(self._ended), **stretch.facts()})
         else:
-            show(text)
+            show(f"{clock_time(self._ended)} {stretch.line()}")
+
+    def _show_json(self, kind: str, facts: dict[str, object]) -> None:
+        options = self._options
+        of = {"protocol": options.protocol, "target": str(options.target)}
+        show_json(kind, {**of, "transport": options.transport.value, **facts})
+
+
+def tell(news: News) -> None:
+    """Show one piece of news as text."""
+    show(news.text, news.outcome, news.lead)

@@ -5,36 +5,14 @@ Moments are seconds since the watch began, on a clock that is never set back.
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 
+from probes.gaps import Gap, Gaps
 from probes.outcome import Outcome
 from probes.result import Result, timestamp, to_ms
 from probes.stretch import Stretch, answerer_of
 from probes.timeline import Timeline
-
-# What comes and goes all day has more gaps than anybody reads.
-MAX_GAPS = 100
-
-
-@dataclass
-class Gap:
-    """The time from one try that came as expected, or the beginning, to the next that did so.
-
-    `failed` counts the tries between them by what they came to. What was missing may have been so
-    for less: nobody asked in between.
-    """
-
-    began_s: float
-    ended_s: float
-    failed: Counter[Outcome] = field(default_factory=Counter)
-    is_over: bool = False
-
-    @property
-    def seconds(self) -> float:
-        """How long it lasted, or has lasted so far."""
-        return self.ended_s - self.began_s
 
 
 @dataclass(frozen=True)
@@ -47,13 +25,23 @@ class Change:
 
     kind = "change"
 
-    def line(self) -> str:
-        """The news as one line of text, with the reason for what is not OK."""
+    @property
+    def outcome(self) -> Outcome:
+        """What it is worth."""
+        return self.result.outcome
+
+    @property
+    def lead(self) -> str:
+        """What a line of text begins with: when it was, and what came before."""
+        before = f"{self.before.name} ->" if self.before else "begins"
+        return f"{clock_time(self.result.ended)} {before} "
+
+    @property
+    def text(self) -> str:
+        """The rest of the line, with the reason for what is not OK; the first word is the news."""
         got = self.result.got
-        change = f"{self.before.name} -> {got.name}" if self.before else f"begins {got.name}"
-        gap = f" after a gap of {self.gap.seconds:.1f} s" if self.gap else ""
         reason = "" if got is Outcome.OK else f": {self.result.detail}"
-        return f"{clock_time(self.result.ended)} {change}{gap}{reason}"
+        return f"{got.name}{self._after()}{reason}"
 
     def facts(self) -> dict[str, object]:
         """The same facts under names, for JSON; what does not apply is null."""
@@ -61,10 +49,16 @@ class Change:
             "time": timestamp(self.result.ended),
             "from": self.before.name if self.before else None,
             "to": self.result.got.name,
-            "outcome": self.result.outcome.name,
+            "outcome": self.outcome.name,
             "gap_ms": to_ms(self.gap.seconds) if self.gap else None,
             "detail": self.result.detail,
         }
+
+    def _after(self) -> str:
+        if not self.gap:
+            return ""
+        what = "after a gap of" if self.gap.follows_good else "for the first time, after"
+        return f" {what} {self.gap.seconds:.1f} s"
 
 
 @dataclass(frozen=True)
@@ -75,10 +69,17 @@ class FirstAnswer:
     answerer: str
 
     kind = "first_answer"
+    outcome = None
 
-    def line(self) -> str:
-        """The news as one line of text."""
-        return f"{clock_time(self.time)} first answer by {self.answerer}"
+    @property
+    def lead(self) -> str:
+        """What a line of text begins with: when it was."""
+        return f"{clock_time(self.time)} "
+
+    @property
+    def text(self) -> str:
+        """The rest of the line."""
+        return f"first answer by {self.answerer}"
 
     def facts(self) -> dict[str, object]:
         """The same facts under names, for JSON."""
@@ -98,45 +99,29 @@ class Journal:
     def __init__(self, slice_s: float) -> None:
         self.total = Stretch()
         self.timeline = Timeline(slice_s)
+        self.gaps = Gaps()
         self.seen_s: dict[str, tuple[float, float]] = {}
-        self.gap_count = 0
-        self._gaps: list[Gap] = []
-        self._gap: Gap | None = None
-        self._last_ok_s = 0.0
-
-    @property
-    def gaps(self) -> list[Gap]:
-        """The longest gaps in the order of time, and the one that is not over, if there is one."""
-        return [*self._gaps, *([self._gap] if self._gap else [])]
+        self._last_was_good: bool | None = None
+        self._told: set[Outcome] = set()
 
     def add(self, at_s: float, result: Result) -> list[News]:
         """Count a try that ended at a moment; returns the news."""
         before = self.total.last
         self.total.add(at_s, result)
         self.timeline.add(at_s, result)
-        gap = self._follow(at_s, result)
-        news: list[News] = [Change(before, result, gap)] if result.got is not before else []
+        gap = self.gaps.add(at_s, result)
+        news: list[News] = [Change(before, result, gap)] if self._is_change(result) else []
         return news + self._greet(at_s, result)
 
-    def _follow(self, at_s: float, result: Result) -> Gap | None:
-        if result.outcome is Outcome.OK:
-            self._last_ok_s = at_s
-            return self._end_gap(at_s)
-        if self._gap is None:
-            self._gap = Gap(self._last_ok_s, at_s)
-            self.gap_count += 1
-        self._gap.ended_s = at_s
-        self._gap.failed[result.got] += 1
-        return None
-
-    def _end_gap(self, at_s: float) -> Gap | None:
-        gap, self._gap = self._gap, None
-        if gap:
-            gap.ended_s, gap.is_over = at_s, True
-            self._gaps.append(gap)
-        if len(self._gaps) > MAX_GAPS:
-            self._gaps.remove(min(self._gaps, key=lambda each: each.seconds))
-        return gap
+    def _is_change(self, result: Result) -> bool:
+        # What flaps is told once in a gap, and once between two.
+        is_good = result.outcome is Outcome.OK
+        if is_good is not self._last_was_good:
+            self._last_was_good = is_good
+            self._told.clear()
+        is_new = result.got not in self._told
+        self._told.add(result.got)
+        return is_new
 
     def _greet(self, at_s: float, result: Result) -> list[News]:
         answerer = answerer_of(result)

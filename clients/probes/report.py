@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from probes import __version__
 from probes.chart import MAX_BARS, distribution, over_time
 from probes.journal import Journal
+from probes.outcome import Outcome
 from probes.page import page, table
 from probes.timeline import Timeline
 
@@ -45,10 +46,11 @@ class Clock:
         return f"{self._began + timedelta(seconds=moment_s):%Y-%m-%d %H:%M:%S %z}"
 
     def time(self, moment_s: float) -> str:
-        """The time, and the date unless it is that of the beginning."""
+        """The time to a tenth of a second, and the date unless it is that of the beginning."""
         moment = self._began + timedelta(seconds=moment_s)
         same = moment.date() == self._began.date()
-        return f"{moment:%H:%M:%S}" if same else f"{moment:%m-%d %H:%M:%S}"
+        tenth = moment.microsecond // 100_000
+        return f"{moment:%H:%M:%S}.{tenth}" if same else f"{moment:%m-%d %H:%M:%S}.{tenth}"
 
 
 def _verdict(journal: Journal) -> str:
@@ -56,9 +58,7 @@ def _verdict(journal: Journal) -> str:
     counts = f"{total.as_expected.total()} of {total.sent} tries were as expected"
     if not total.failed:
         return f"<p>{counts}.</p>"
-    gaps = "1 gap" if journal.gap_count == 1 else f"{journal.gap_count} gaps"
-    longest = max(gap.seconds for gap in journal.gaps)
-    return f'<p class="bad">{counts}; {gaps}, the longest {longest:.1f} s.</p>'
+    return f'<p class="bad">{counts}; {journal.gaps.line()}.</p>'
 
 
 def _over_time(journal: Journal, clock: Clock) -> str:
@@ -68,6 +68,8 @@ def _over_time(journal: Journal, clock: Clock) -> str:
         f"Whole tries with an OK answer, from look-up to last byte. {_dots(journal.timeline)}"
         " Red bands are gaps, red marks below are tries that were not as expected."
     )
+    if any(each is not Outcome.OK for each in journal.total.as_expected):
+        legend += " What was expected but not OK has neither dot nor mark."
     return (
         f"<h2>Latency over time</h2>\n{over_time(journal)}\n"
         f'<div class="x times" aria-hidden="true">{labels}</div>\n'
@@ -94,15 +96,15 @@ def _slices(journal: Journal, clock: Clock) -> str:
 def _gaps(journal: Journal, clock: Clock) -> str:
     rows = [
         (
-            clock.time(gap.began_s),
+            clock.time(gap.began_s) if gap.follows_good else "none before",
             clock.time(gap.ended_s) if gap.is_over else "not over",
             f"{gap.seconds:.1f}",
             ", ".join(f"{each.name} {count}" for each, count in gap.failed.items()),
         )
-        for gap in journal.gaps
+        for gap in journal.gaps.kept
     ]
     heads = ("last good", "next good", "gap, s", "tries between")
-    left_out = journal.gap_count - len(rows)
+    left_out = journal.gaps.count - len(rows)
     return _section("Gaps", heads, rows, f"{left_out} shorter gaps" if left_out else "")
 
 

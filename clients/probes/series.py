@@ -11,6 +11,7 @@ from typing import Any
 
 from probes.attempt import add_protocols, attempt
 from probes.commands import EXIT_INTERRUPTED
+from probes.gaps import Gaps
 from probes.options import Parser, seconds, whole_number
 from probes.outcome import PROBE_OUTCOMES, Outcome, outcome_table
 from probes.result import Result
@@ -29,7 +30,7 @@ outcomes and exit codes:
 
 Every try is one line on stdout that begins with its outcome. Several tries end with a line that
 begins with SUMMARY, and exit with 0 when all were OK, else with the code of the first that was
-not. Ctrl-C ends them early, still shows the summary, and exits with 130.
+not. Ctrl-C or SIGTERM ends them early, still shows the summary, and exits with 130.
 
 With --expect the outcomes that it names are OK, and any other is WRONG: "OK expected REFUSED", or
 "WRONG expected REFUSED got OK". With --wait the tries before the first that is OK are not shown;
@@ -136,11 +137,15 @@ def facts(options: argparse.Namespace, found: Result | Summary) -> dict[str, obj
     return found.facts() | (found.daytime_facts() if options.protocol == "daytime" else {})
 
 
-def show_summary(options: argparse.Namespace, summary: Summary, exit_code: int) -> None:
-    """Show the summary as text or JSON."""
+def show_summary(
+    options: argparse.Namespace, summary: Summary, exit_code: int, gaps: Gaps | None = None
+) -> None:
+    """Show the summary as text or JSON; a watch also sums up its gaps."""
     if options.json:
         kind = {"protocol": options.protocol, "exit": exit_code}
-        show_json("summary", {**kind, **facts(options, summary)})
+        of_gaps = gaps.facts() if gaps else dict.fromkeys(Gaps().facts())
+        show_json("summary", {**kind, **facts(options, summary), **of_gaps})
     else:
-        interrupted = "; interrupted" if exit_code == EXIT_INTERRUPTED else ""
-        show(f"{summary.line()}{interrupted}")
+        interrupted = "interrupted" if exit_code == EXIT_INTERRUPTED else ""
+        parts = [summary.line(), gaps.line() if gaps else "", interrupted]
+        show("; ".join(filter(None, parts)))

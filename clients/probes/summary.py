@@ -30,12 +30,16 @@ class Summary:
         self._target = target
         self._transport = transport
         self._counts: Counter[Outcome] = Counter()
+        self._got: Counter[Outcome] = Counter()
+        self._is_expecting = False
         self._times = {phase: Histogram() for phase in Phase}
         self._identities = Tally()
 
     def add(self, result: Result) -> None:
         """Count one try. The first that is not OK decides the outcome of them all."""
         self._counts[result.outcome] += 1
+        self._got[result.got] += 1
+        self._is_expecting = bool(result.expected)
         if self.outcome is Outcome.OK:
             self.outcome = result.outcome
         for phase, took in result.seconds.items():
@@ -47,14 +51,15 @@ class Summary:
     def line(self) -> str:
         """The summary as one line of text."""
         failed = self._failed()
-        words = ", ".join(f"{word} {count}" for word, count in failed.items())
+        words = _words(failed)
         counts = (
             f"{self._counts.total()} sent, {self._counts[Outcome.OK]} ok,"
             f" {failed.total()} failed{f' ({words})' if words else ''}"
         )
         times = [_line(phase.words, took) for phase, took in self._times.items()]
         identities = self._identities.text()
-        parts = filter(None, [*times, f"by identity: {identities}" if identities else ""])
+        got = f"got {_words(_names(self._got))}" if self._is_expecting else ""
+        parts = filter(None, [got, *times, f"by identity: {identities}" if identities else ""])
         return "; ".join([f"SUMMARY {self._transport.to(self._target)} {counts}", *parts])
 
     def facts(self) -> dict[str, object]:
@@ -65,6 +70,7 @@ class Summary:
             "sent": self._counts.total(),
             "ok": self._counts[Outcome.OK],
             "failed": self._failed(),
+            "got": _names(self._got),
             **{f"{phase}_ms": _facts(took) for phase, took in self._times.items()},
         }
 
@@ -77,8 +83,17 @@ class Summary:
         }
 
     def _failed(self) -> Counter[str]:
-        counts = self._counts.items()
-        return Counter({each.name: n for each, n in counts if each is not Outcome.OK})
+        failed = self._counts.copy()
+        del failed[Outcome.OK]
+        return _names(failed)
+
+
+def _names(counts: Counter[Outcome]) -> Counter[str]:
+    return Counter({each.name: count for each, count in counts.items()})
+
+
+def _words(counts: Counter[str]) -> str:
+    return ", ".join(f"{word} {count}" for word, count in counts.items())
 
 
 def _counts(phase: Phase, result: Result) -> bool:

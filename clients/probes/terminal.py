@@ -43,12 +43,12 @@ def quote(text: str) -> str:
     return f"'{cut}'"
 
 
-def show(text: str, outcome: Outcome | None = None) -> None:
+def show(text: str, outcome: Outcome | None = None, lead: str = "") -> None:
     """Write one line of data, at once, so that a pipe shows each result as it comes.
 
-    On a terminal its first word is coloured, when it is the word of an `outcome`.
+    On a terminal its first word after the `lead` is coloured, when it is worth an `outcome`.
     """
-    print(_coloured(escape(text), outcome, sys.stdout), flush=True)
+    print(escape(lead) + coloured(escape(text), outcome, sys.stdout), flush=True)
 
 
 def show_json(kind: str, facts: Mapping[str, object]) -> None:
@@ -59,16 +59,17 @@ def show_json(kind: str, facts: Mapping[str, object]) -> None:
 def complain(text: str, outcome: Outcome | None = None) -> None:
     """Write one line for the human beside the data, coloured as by `show`."""
     try:
-        print(_coloured(escape(text), outcome, sys.stderr), file=sys.stderr, flush=True)
+        print(coloured(escape(text), outcome, sys.stderr), file=sys.stderr, flush=True)
     except OSError:  # a word that nobody can read must not change the outcome
         _discard(sys.stderr)
 
 
-def _coloured(line: str, outcome: Outcome | None, output: TextIO) -> str:
+def coloured(line: str, outcome: Outcome | None, output: TextIO) -> str:
+    """`line` with its first word in the colour of an `outcome`, if `output` has colours."""
     if outcome is None or not _has_colour(output):
         return line
-    word, space, rest = line.partition(" ")
-    return f"{GOOD if outcome is Outcome.OK else BAD}{word}{PLAIN}{space}{rest}"
+    word = line.partition(" ")[0].rstrip(":;")
+    return f"{GOOD if outcome is Outcome.OK else BAD}{word}{PLAIN}{line[len(word) :]}"
 
 
 def _has_colour(output: TextIO) -> bool:

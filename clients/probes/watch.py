@@ -8,8 +8,11 @@ from typing import Any
 from probes.attempt import add_protocols
 from probes.options import Parser, seconds
 from probes.outcome import PROBE_OUTCOMES, outcome_table
+from probes.reporting import add_report
 from probes.series import add_pace
 
+# A lost SYN is sent again after a second.
+DEFAULT_TIMEOUT_S = 2.0
 DEFAULT_EVERY_S = 10.0
 
 EPILOG = f"""\
@@ -18,8 +21,11 @@ outcomes and exit codes:
 
 A line tells at once when the outcome changes, how long a gap lasted, from the last try that came as
 expected to the next, and who answers for the first time: by the name in daytime's line, else by
-address. Between these, a terminal has one line on the whole run, rewritten with every try; anything
-else, and --json, a line on the tries of every --every seconds.
+address. What flaps is told once in a gap. Between these, a terminal has one line on the whole run,
+rewritten with every try; anything else, and --json, a line on the tries of every --every seconds.
+
+Tries are made one after the other: where one takes longer than --interval, the next is late. So a
+short --timeout shows more exactly when silence began and ended.
 
 It ends after --count tries, or by Ctrl-C or SIGTERM, which exit with 130, with the line SUMMARY and
 the report. Without these it exits with 0 when all tries were as expected, else with the code of the
@@ -47,6 +53,7 @@ def add_command(commands: Any) -> None:
 
 
 def _add_options(parser: Parser) -> None:
+    parser.set_defaults(timeout=DEFAULT_TIMEOUT_S)
     add_pace(parser, count=None)
     parser.add_argument(
         "--every",
@@ -56,7 +63,7 @@ def _add_options(parser: Parser) -> None:
         help="seconds that a line is about, but for terminals (default: %(default)g)",
     )
     parser.add_argument("--json", action="store_true", help="one JSON object per line")
-    parser.add_argument("--report", metavar="FILE", help="write a page about the run (HTML)")
+    add_report(parser, "--report", "write a page about the run (HTML)")
 
 
 def run(options: argparse.Namespace) -> int:

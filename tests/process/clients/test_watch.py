@@ -22,7 +22,8 @@ ECHO: Tool = ("probe", "watch", "echo")
 LINE = b"Sun Aug 29 17:25:19 EST 2010\r\n"
 QUICK = ("--interval", "0.01")
 TIME = r"[0-2][0-9]:[0-5][0-9]:[0-6][0-9]"
-CLEARED = b"\r\x1b[K"
+# Printable text, a line rewritten, and colours.
+ON_TERMINAL = rb"(?:[ -~]|\r|\r\n|\x1b\[K|\x1b\[(?:1;3[12]|0)m)*"
 
 
 def line(identity: str) -> bytes:
@@ -70,7 +71,7 @@ def test_changes() -> None:
     turns = in_turn(send(line("web-1")), reset(), lambda _: None, send(line("web-2")))
     with Peer(turns) as peer:
         done = run(*DAYTIME, peer.address, "--count", "5", *QUICK)
-    *news, interval, _ = without_times(done)
+    *news, interval, summary = without_times(done)
     assert [re.sub(r"[0-9.]+ s|: .*", "", each) for each in news] == [
         "begins OK",
         "first answer by web-1",
@@ -81,7 +82,23 @@ def test_changes() -> None:
     ]
     assert news[3].endswith(": the peer closed without a byte")
     assert "3 of 5 ok (RESET 1, CLOSED 1); web-2 2, web-1 1" in interval
+    assert re.search("; 1 gap, the longest [0-9.]+ s$", summary)
     assert done.code == 56
+
+
+def test_a_gap_without_an_end() -> None:
+    """A gap that is not over in the end is told in the summary, also after SIGTERM."""
+    with Peer(in_turn(echo(), reset())) as peer:
+        process = start(*ECHO, peer.address, *QUICK)
+        assert process.stdout
+        while b"RESET" not in process.stdout.readline():
+            pass
+        process.send_signal(signal.SIGTERM)
+        done = finish(process)
+    *_, summary = done.out.splitlines()
+    told = "; 1 gap, the longest [0-9.]+ s, the last not over; interrupted$"
+    assert re.search(told, summary)
+    assert done.code == 130
 
 
 def test_at_once() -> None:
@@ -123,7 +140,10 @@ def test_json() -> None:
     intervals = [each for each in found if each["type"] == "interval"]
     assert sum(each["sent"] for each in intervals) == 4
     assert sum(each["failed"].get("RESET", 0) for each in intervals) == 1
-    assert (found[-1]["type"], found[-1]["exit"], found[-1]["sent"]) == ("summary", done.code, 4)
+    summary = found[-1]
+    assert (summary["type"], summary["exit"], summary["sent"]) == ("summary", done.code, 4)
+    assert (summary["gaps"], summary["gap_open"]) == (1, False)
+    assert summary["longest_gap_ms"] == news[3]["gap_ms"]
     assert done.code == 56
 
 
@@ -134,7 +154,7 @@ def test_expectation() -> None:
     begins, interval, summary = without_times(done)
     assert begins == "begins REFUSED: Connection refused"
     assert interval.endswith("; 2 of 2 ok")
-    assert " 2 sent, 2 ok, 0 failed" in summary
+    assert " 2 sent, 2 ok, 0 failed; got REFUSED 2; " in summary
     assert done.code == 0
 
 
@@ -163,7 +183,8 @@ def test_until_stopped() -> None:
 
 
 def rewritten(shown: bytes) -> tuple[list[str], list[str]]:
-    """What a terminal got: states of the live line, and lines that stayed."""
+    """What a terminal got: states of the live line, and lines that stayed, without colours."""
+    shown = re.sub(rb"\x1b\[[0-9;]*m", b"", shown)
     states, stayed = [], []
     for part in shown.decode("ascii").split("\r\n"):
         *before, last = part.split("\r")
@@ -177,13 +198,17 @@ def test_terminal() -> None:
     with Peer(in_turn(echo(), reset(), echo())) as peer:
         arguments = (peer.address, "--count", "5", "--interval", "0.15")
         shown = show(ECHO, *arguments, COLUMNS="60")
-    assert re.fullmatch(rb"(?:[ -~]|\r|\r\n|\x1b\[K)*", shown)
+    assert re.fullmatch(ON_TERMINAL, shown)
     states, stayed = rewritten(shown)
     assert all(re.match(rf"{TIME} (OK|RESET)(;| )", state) for state in states), states
     counts = [re.findall("[0-9]+ of [0-9]+ ok", state)[0] for state in states]
     assert counts[:3] == ["1 of 1 ok", "1 of 2 ok", "2 of 3 ok"]  # news do not wait
     assert max(len(state) for state in states) == 59
     assert [each.split()[1] for each in stayed] == ["begins", "first", "OK", "RESET", peer.address]
+    good, bad = rb"\x1b\[1;32mOK\x1b\[0m", rb"\x1b\[1;31mRESET\x1b\[0m"
+    assert re.search(TIME.encode() + b" begins " + good + b"\r\n", shown)
+    assert re.search(TIME.encode() + b" OK -> " + bad + b": ", shown)
+    assert re.search(rb"\r" + TIME.encode() + b" " + bad + b" [ -~]*1 of 2 ok", shown)
 
 
 @pytest.mark.parametrize("environment", [{"TERM": "dumb"}, {"TERM": ""}], ids=str)
@@ -224,7 +249,19 @@ def test_restart_shows_in_the_report(page: Path) -> None:
     assert float(gap) > 0
     assert re.search(rf"<td>{gap}</td><td>REFUSED \d+</td>", text)
     for replica in ("web-1", "web-2"):
-        assert re.search(rf'<th scope="row">{replica}</th><td>\d+</td><td>{TIME}</td>', text)
+        assert re.search(rf'<th scope="row">{replica}</th><td>\d+</td><td>{TIME}\.\d</td>', text)
+
+
+def test_report_to_stdout() -> None:
+    """With --report - the page alone is on stdout, and the lines are on stderr."""
+    with Peer(echo()) as peer:
+        done = run(*ECHO, peer.address, "--report", "-", "--count", "2", *QUICK)
+    assert done.out.startswith("<!DOCTYPE html>")
+    assert done.out.endswith("</html>\n")
+    begins, *_, summary = done.err.splitlines()
+    assert begins.endswith(" begins OK")
+    assert summary.startswith("SUMMARY ")
+    assert done.code == 0
 
 
 def test_report_replaces(page: Path) -> None:

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from probes.journal import MAX_GAPS, Gap, Journal
+from probes.gaps import MAX_GAPS, Gap
+from probes.journal import Journal
 from probes.outcome import Outcome
 from probes.result import Result
 from probes.tally import MAX_NAMES
@@ -31,7 +32,7 @@ def told(*tries: Result, journal: Journal | None = None) -> list[str]:
     """The news of tries that end a second apart, without the time."""
     taking = journal or Journal(1)
     return [
-        news.line().removeprefix("17:25:25 ")
+        f"{news.lead}{news.text}".removeprefix("17:25:25 ")
         for second, each in enumerate(tries)
         for news in taking.add(second, each)
     ]
@@ -51,17 +52,53 @@ def test_changes() -> None:
 
 def test_gaps() -> None:
     """A gap lasts from the last good try, or the beginning, to the next, and counts those between;
-    one that is not over lasts until the last try.
+    one that is not over lasts until the last try, and is told in sum.
     """
     journal = Journal(1)
     tries = [REFUSED, REFUSED, OK, OK, RESET, REFUSED, OK, RESET]
     told(*(tried(each) for each in tries), journal=journal)
-    assert journal.gaps == [
-        Gap(0, 2, Counter({REFUSED: 2}), is_over=True),
-        Gap(3, 6, Counter({RESET: 1, REFUSED: 1}), is_over=True),
-        Gap(6, 7, Counter({RESET: 1}), is_over=False),
+    assert journal.gaps.kept == [
+        Gap(0, 2, False, Counter({REFUSED: 2}), is_over=True),
+        Gap(3, 6, True, Counter({RESET: 1, REFUSED: 1}), is_over=True),
+        Gap(6, 7, True, Counter({RESET: 1}), is_over=False),
     ]
-    assert journal.gap_count == 3
+    assert journal.gaps.line() == "3 gaps, the longest 3.0 s, the last not over"
+    assert journal.gaps.facts() == {"gaps": 3, "longest_gap_ms": 3000.0, "gap_open": True}
+
+
+def test_one_gap() -> None:
+    """One that is over is told as one; where there was none, nothing is."""
+    journal = Journal(1)
+    told(*map(tried, [OK, RESET, OK]), journal=journal)
+    assert journal.gaps.line() == "1 gap, the longest 2.0 s"
+    none = Journal(1).gaps
+    assert none.line() == ""
+    assert none.facts() == {"gaps": 0, "longest_gap_ms": None, "gap_open": False}
+
+
+def test_nothing_good_before() -> None:
+    """What comes as expected for the first time ends no gap between two, and is told so."""
+    tries = [REFUSED, REFUSED, OK, RESET, OK]
+    assert told(*map(tried, tries)) == [
+        "begins REFUSED: why",
+        "REFUSED -> OK for the first time, after 2.0 s",
+        f"first answer by {ADDRESS}",
+        "OK -> RESET: why",
+        "RESET -> OK after a gap of 2.0 s",
+    ]
+
+
+def test_flapping() -> None:
+    """What comes and goes within a gap is told once in it, and again in the next."""
+    tries = [RESET, REFUSED, RESET, REFUSED, OK, OK, REFUSED, RESET, REFUSED, OK]
+    assert [line for line in told(*map(tried, tries)) if "first answer" not in line] == [
+        "begins RESET: why",
+        "RESET -> REFUSED: why",
+        "REFUSED -> OK for the first time, after 4.0 s",
+        "OK -> REFUSED: why",
+        "REFUSED -> RESET: why",
+        "REFUSED -> OK after a gap of 4.0 s",
+    ]
 
 
 def test_facts_of_a_change() -> None:
@@ -116,8 +153,8 @@ def test_bounded() -> None:
         journal.add(at_s + 1, tried(RESET))
         at_s += 2 + number
     journal.add(at_s, tried(identity="web-0"))
-    lengths = [gap.seconds for gap in journal.gaps]
+    lengths = [gap.seconds for gap in journal.gaps.kept]
     assert lengths == [2 + number for number in range(MAX_NAMES + 7 - MAX_GAPS, MAX_NAMES + 7)]
-    assert journal.gap_count == MAX_NAMES + 7
+    assert journal.gaps.count == MAX_NAMES + 7
     assert len(journal.seen_s) == MAX_NAMES
     assert (journal.total.answers.total, journal.total.answers.others) == (MAX_NAMES + 8, 7)

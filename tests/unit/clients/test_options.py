@@ -28,10 +28,11 @@ TOOLS = pytest.mark.parametrize("tool", PARSERS)
 
 @TOOLS
 def test_defaults(tool: str) -> None:
-    """Ten seconds in all, any address family, one try and no waiting."""
+    """Ten seconds in all, two of a watch, any address family, one try and no waiting."""
     parsed = PARSERS[tool](["host:80"])
     assert parsed.target == Target("host", 80)
-    assert (parsed.timeout, parsed.family, parsed.json) == (10.0, socket.AF_UNSPEC, False)
+    timeout = 2.0 if "watch" in tool else 10.0
+    assert (parsed.timeout, parsed.family, parsed.json) == (timeout, socket.AF_UNSPEC, False)
     assert vars(parsed).get("wait") is None  # `hold` has no such option
 
 

@@ -90,15 +90,15 @@ def test_restart(restarted: Journal) -> None:
     assert "17 of 20 tries were as expected; 1 gap, the longest 4.0 s." in Page(page).texts
     assert Page(page).bands == 1
     ((began, ended, lasted, between),) = cells(page, "Gaps")
-    assert (began[-2:], ended[-2:], lasted, between) == ("34", "38", "4.0", "REFUSED 3")
+    assert (began[-4:], ended[-4:], lasted, between) == ("34.5", "38.5", "4.0", "REFUSED 3")
     assert cells(page, "Outcomes") == [
         ["OK", "yes", "17", "85.00"],
         ["REFUSED", "no", "3", "15.00"],
     ]
     answers = cells(page, "Who answered")
-    assert [(row[:2], row[2][-2:], row[3][-2:]) for row in answers] == [
-        (["web-1", "10"], "25", "34"),
-        (["web-2", "7"], "38", "44"),
+    assert [(row[:2], row[2][-4:], row[3][-4:]) for row in answers] == [
+        (["web-1", "10"], "25.5", "34.5"),
+        (["web-2", "7"], "38.5", "44.5"),
     ]
 
 
@@ -111,6 +111,23 @@ def test_facts(restarted: Journal) -> None:
     dates = [text for text in page.texts if re.fullmatch(r"[-0-9]{10} [:0-9]{8} [+-]\d{4}", text)]
     assert len(dates) == 2
     assert page.texts[page.texts.index("lasted") + 1] == "19.0 s"
+
+
+def test_nothing_good_before() -> None:
+    """A gap at the beginning has no good try before it."""
+    journal = Journal(1)
+    journal.add(1, tried(Outcome.RESET))
+    journal.add(2, tried())
+    ((began, _, lasted, _),) = cells(made(journal), "Gaps")
+    assert (began, lasted) == ("none before", "2.0")
+
+
+def test_expected_failures() -> None:
+    """Where what was expected is not OK, it says that there is nothing to see of it."""
+    journal = Journal(1)
+    journal.add(0, tried(Outcome.REFUSED, expected=(Outcome.REFUSED,)))
+    assert "What was expected but not OK has neither dot nor mark." in made(journal)
+    assert "neither dot nor mark" not in made(Journal(1))
 
 
 def test_unfinished_gap() -> None:

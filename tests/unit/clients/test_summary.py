@@ -55,6 +55,7 @@ def test_summary() -> None:
         "sent": 5,
         "ok": 1,
         "failed": {"RESET": 2, "TIMEOUT": 1, "DNS": 1},
+        "got": {"OK": 1, "RESET": 2, "TIMEOUT": 1, "DNS": 1},
         "lookup_ms": {"min": 1.0, "p50": 1.0, "p95": 1.0, "p99": 1.0, "max": 1.0},
         "connect_ms": {
             "min": 2.0,
@@ -66,6 +67,18 @@ def test_summary() -> None:
         "first_byte_ms": {"min": 3.0, "p50": 3.0, "p95": 3.0, "p99": 3.0, "max": 3.0},
         "answer_ms": {"min": 4.0, "p50": 4.0, "p95": 4.0, "p99": 4.0, "max": 4.0},
     }
+
+
+def test_expectation() -> None:
+    """With --expect the words that tries came to are told beside what they are worth."""
+    summary = Summary(TARGET, Transport.TCP)
+    for got in (Outcome.REFUSED, Outcome.TIMEOUT, Outcome.TIMEOUT):
+        summary.add(replace(result(got, 1), expected=(Outcome.REFUSED,)))
+    assert summary.line() == (
+        "SUMMARY echo:1201 3 sent, 1 ok, 2 failed (WRONG 2); got REFUSED 1, TIMEOUT 2"
+    )
+    facts = summary.facts()
+    assert (facts["failed"], facts["got"]) == ({"WRONG": 2}, {"REFUSED": 1, "TIMEOUT": 2})
 
 
 def test_summary_over_udp() -> None:
