@@ -33,7 +33,7 @@ MUTANTS: dict[str, dict[str, str]] = {
     },
     "tests/process/services/test_callers.py": {
         "test_out_of_descriptors": r"""
-            services/runtime/listening.py | EXHAUSTED_PAUSE_S = 0.1 | EXHAUSTED_PAUSE_S = 0.0
+            services/runtime/listening.py | NOT_NOW_PAUSE_S = 0.1 | NOT_NOW_PAUSE_S = 0.0
             services/runtime/evented.py | accept_failed(error)\n                self._pause_accepting() | accept_failed(error)
         """,
         "test_at_the_cap_callers_wait_in_the_backlog": r"""
@@ -57,7 +57,9 @@ MUTANTS: dict[str, dict[str, str]] = {
     },
     "tests/process/services/test_faults_accepting.py": {
         "test_out_of_means_is_logged_once_and_outlived": r"""
-            services/runtime/listening.py | EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM} | EXHAUSTED = {errno.EMFILE}
+            services/runtime/listening.py | errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, | errno.EMFILE,
+            services/runtime/listening.py | *(errno.EACCES, errno.EPERM), | errno.EACCES,
+            services/runtime/listening.py | *(errno.EACCES, errno.EPERM), | errno.EPERM,
             services/runtime/logs.py | SELDOM_S = 10.0 | SELDOM_S = 0.0
             services/runtime/logs.py | (event, *facts.values()), time.monotonic() | (event,), time.monotonic()
         """,

@@ -12,7 +12,7 @@ from contextlib import suppress
 from socket import SHUT_RD, SHUT_WR
 
 from runtime.connection import LINGER_S, Accepted, Connection, Ending
-from runtime.listening import EXHAUSTED, EXHAUSTED_PAUSE_S, accept, accept_queued
+from runtime.listening import NOT_NOW, NOT_NOW_PAUSE_S, accept, accept_queued
 from runtime.service import BlockingService, Server
 
 DISCARD_BYTES = 64 * 1024
@@ -128,14 +128,14 @@ def converse(server: Server[BlockingService], connection: BlockingConnection) ->
 
 
 def next_caller(server: Server[BlockingService]) -> BlockingConnection | None:
-    """Accept one caller; None if there is nobody, or no means for one (after a pause)."""
+    """Accept one caller; None if there is nobody, or nobody to be had now (after a pause)."""
     try:
         accepted = accept(server.listener)
     except OSError as error:
-        if error.errno not in EXHAUSTED:
+        if error.errno not in NOT_NOW:
             raise
         server.accept_failed(error)
-        server.stop.wait({}, time.monotonic() + EXHAUSTED_PAUSE_S)
+        server.stop.wait({}, time.monotonic() + NOT_NOW_PAUSE_S)
         return None
     return accepted and BlockingConnection(accepted, server)
 

@@ -11,7 +11,7 @@ import time
 
 from runtime.connection import Accepted, Ending
 from runtime.conversation import READABLE, Conversation
-from runtime.listening import EXHAUSTED, accept, accept_queued, no_memory
+from runtime.listening import NOT_NOW, accept, accept_queued, no_memory
 from runtime.service import Server, Service
 
 # How often every caller's deadline is looked at.
@@ -96,7 +96,7 @@ class Loop:
             try:
                 accepted = accept(self._server.listener)
             except OSError as error:
-                if error.errno not in EXHAUSTED:
+                if error.errno not in NOT_NOW:
                     raise
                 self._server.accept_failed(error)
                 self._pause_accepting()

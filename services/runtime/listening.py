@@ -25,11 +25,15 @@ from runtime.connection import Accepted
 # current Linux; Python's socketserver would ask for 5.
 BACKLOG = 1024
 
-# The process or the system has run out; trying again at once would spin (accept(2)).
-EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+# The process or the system has run out, or a security module forbids it for now. Whoever waits
+# stays in the queue, so trying again at once would spin (accept(2)).
+NOT_NOW = {
+    *(errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.ENOSR),
+    *(errno.EACCES, errno.EPERM),
+}
 
 # How long not to accept after that.
-EXHAUSTED_PAUSE_S = 0.1
+NOT_NOW_PAUSE_S = 0.1
 
 # Nobody waits, or whoever waited has gone: accept(2) asks to treat these network errors of the
 # new connection like EAGAIN. Anything else is a defect and must be loud.
@@ -43,8 +47,9 @@ _NOBODY = {
     getattr(errno, "ENONET", errno.EAGAIN),  # Linux only
     errno.ENOPROTOOPT,
     errno.EOPNOTSUPP,
-    errno.EPERM,
     errno.EPROTO,
+    errno.EPROTONOSUPPORT,
+    errno.ESOCKTNOSUPPORT,
     errno.ETIMEDOUT,
 }
 
@@ -144,7 +149,7 @@ def no_memory() -> OSError:
 def accept(listener: socket.socket) -> Accepted | None:
     """The next waiting caller, as socket and address; None if nobody waits.
 
-    Raises OSError, with an errno in `EXHAUSTED`, when there is a caller but no means.
+    Raises OSError, with an errno in `NOT_NOW`, when there is a caller who has to wait.
     """
     try:
         return listener.accept()
@@ -166,7 +171,7 @@ def accept_queued(listener: socket.socket) -> Iterator[Accepted]:
         try:
             accepted = accept(listener)
         except OSError as error:
-            if error.errno not in EXHAUSTED:
+            if error.errno not in NOT_NOW:
                 raise
             return
         if accepted is None:

@@ -33,7 +33,7 @@ def _families(counts: Counts, service: str, model: str) -> Iterator[list[str]]:
     yield _family("datagrams_received_total", "counter", "In.", {"": counts["datagrams_received"]})
     yield _family("datagrams_sent_total", "counter", "Out.", {"": counts["datagrams_sent"]})
     yield _family("datagrams_dropped_total", "counter", "Not answered, by reason.", drops)
-    yield _family("accept_errors_total", "counter", "Callers without means for one.", errors)
+    yield _family("accept_errors_total", "counter", "Callers who had to wait, by reason.", errors)
 
 
 def _by_transport(tcp: int, udp: int) -> Samples:

@@ -69,6 +69,6 @@ class Server(NamedTuple, Generic[S_co]):
         self.log.ended(connection, ending)
 
     def accept_failed(self, error: OSError) -> None:
-        """Count and log that there was a caller but no means for one."""
+        """Count and log that there was a caller who could not be accepted."""
         self.tally.accept_errors[errorcode[error.errno or 0]] += 1
         self.log.seldom("warning", "accept failed", error=error.strerror)

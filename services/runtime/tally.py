@@ -6,7 +6,7 @@ from errno import errorcode
 from typing import Any
 
 from runtime.connection import Connection, Ending
-from runtime.listening import EXHAUSTED
+from runtime.listening import NOT_NOW
 
 # Why a datagram is not answered.
 DROP_REASONS = (
@@ -16,8 +16,8 @@ DROP_REASONS = (
     "not_sent",  # no room in the send buffer, no route, too big for the path
 )
 
-# What a caller could not be accepted for.
-ACCEPT_ERRORS = sorted(errorcode[number] for number in EXHAUSTED)
+# Why a caller could not be accepted.
+ACCEPT_ERRORS = sorted(errorcode[number] for number in NOT_NOW)
 
 # All numbers, always in the same order; by name, an ending by itself.
 Counts = dict[Any, int]

@@ -26,14 +26,14 @@ def told(server: ServerProcess) -> Counter[str]:
 
 
 def test_out_of_means_is_logged_once_and_outlived(serve: Serve, model: str) -> None:
-    """Each kind of exhaustion is counted every time and logged once in 10 s; the caller waits in
-    the backlog meanwhile, and is served once there are means.
+    """Each kind of exhaustion, and of prohibition, is counted every time and logged once in 10 s;
+    the caller waits in the backlog meanwhile, and is served once that has passed.
     """
-    faults = ["EMFILE", "ENFILE", "ENOBUFS", "ENOMEM"] * 2
+    faults = ["EMFILE", "ENFILE", "ENOBUFS", "ENOMEM", "ENOSR", "EACCES", "EPERM"] * 2
     env = {"FAULTS": " ".join(["_accept", *faults])}
     server = serve("echo", "--model", model, program=FAULTY, env=env, admin=True)
     with server.connect() as caller:
-        wait_until(lambda: len(told(server)) == 4, "a line of each kind")
+        wait_until(lambda: len(told(server)) == 7, "a line of each kind")
         caller.sendall(b"x")
         assert caller.recv(1) == b"x"
     assert told(server) == {os.strerror(getattr(errno, name)): 1 for name in faults}
@@ -45,7 +45,7 @@ def test_a_caller_who_left_the_queue_is_skipped(serve: Serve, model: str) -> Non
     """A connection that was aborted before its accept, or that its network lost, is nobody's
     error: the next in the queue is served, and nothing is logged.
     """
-    faults = ["ECONNABORTED", "EPROTO", "ENETDOWN", "EHOSTUNREACH", "ECONNABORTED"]
+    faults = ["ECONNABORTED", "EPROTO", "ENETDOWN", "EHOSTUNREACH", "EPROTONOSUPPORT"]
     env = {"FAULTS": " ".join(["_accept", *faults])}
     server = serve("echo", "--model", model, program=FAULTY, env=env)
     with server.connect() as caller:
