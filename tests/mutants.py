@@ -66,6 +66,10 @@ MUTANTS: dict[str, dict[str, str]] = {
         "test_a_caller_who_left_the_queue_is_skipped": r"""
             services/runtime/listening.py | errno.ECONNABORTED,\n    errno.EHOSTDOWN, | errno.EHOSTDOWN,
         """,
+        "test_accepting_resumes_without_a_further_watch": r"""
+            services/runtime/evented.py | self._epoll.modify(self._server.listener, 0) | self._epoll.unregister(self._server.listener)
+            + services/runtime/evented.py | self._epoll.modify(self._server.listener, READABLE) | self._epoll.register(self._server.listener, READABLE)
+        """,
         "test_a_burst_of_callers_is_answered": r"""
             services/runtime/listening.py | BACKLOG = 1024 | BACKLOG = 100
         """,

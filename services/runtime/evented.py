@@ -38,7 +38,7 @@ class Loop:
         self._epoll = epoll
         self._conversations: dict[int, Conversation] = server.tally.open
         self._conversation = server.service.conversations(epoll.modify, server.log)
-        self._accepting = False
+        self._accepting = True
         self._draining = False
         self._now = time.monotonic()
         self._next_sweep = math.inf
@@ -50,7 +50,7 @@ class Loop:
         if self._server.datagrams:
             for descriptor in self._server.datagrams.sockets:
                 self._epoll.register(descriptor, READABLE)
-        self._resume_accepting()
+        self._epoll.register(self._server.listener, READABLE)
         working_since = self._server.heartbeat.cell
         while self._conversations or not self._draining:
             events = self._epoll.poll(self._timeout())
@@ -168,7 +168,7 @@ class Loop:
         self._draining = True
         self._server.stop.heed()
         self._epoll.unregister(self._server.stop)
-        self._pause_accepting()
+        self._epoll.unregister(self._server.listener)
         if self._server.datagrams:
             self._server.datagrams.finish()
         with self._server.listener as listener:
@@ -179,11 +179,11 @@ class Loop:
         return next((each for each in self._conversations.values() if each.lingering), None)
 
     def _pause_accepting(self) -> None:
-        if self._accepting:
-            self._epoll.unregister(self._server.listener)
-            self._accepting = False
+        # Not unregistered: to resume would need a further watch, of which there may be none left.
+        self._epoll.modify(self._server.listener, 0)
+        self._accepting = False
 
     def _resume_accepting(self) -> None:
         if not self._draining:
-            self._epoll.register(self._server.listener, READABLE)
+            self._epoll.modify(self._server.listener, READABLE)
             self._accepting = True

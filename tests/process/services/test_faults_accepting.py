@@ -11,7 +11,7 @@ from pathlib import Path
 
 from server_process import Serve, ServerProcess, receive_all, wait_until
 
-FAULTY = str(Path(__file__).parent / "faulty.py")
+FAULTY, UNWATCHED = (str(Path(__file__).parent / f"{name}.py") for name in ("faulty", "unwatched"))
 
 
 def accept_errors(server: ServerProcess) -> dict[str, int]:
@@ -107,3 +107,17 @@ def test_no_memory_for_an_accept_is_outlived(serve: Serve, model: str) -> None:
         caller.sendall(b"x")
         assert caller.recv(1) == b"x"
     assert 'accept_errors_total{error="ENOMEM"} 1\n' in server.metrics()
+
+
+def test_accepting_resumes_without_a_further_watch(serve: Serve) -> None:
+    """Where other processes have used up what the user may watch, an `evented` server that was
+    full accepts again all the same.
+    """
+    server = serve("echo", "--model", "evented", "--max-connections", "1", program=UNWATCHED)
+    with server.connect() as first, server.connect() as second:
+        for caller in (first, second):
+            caller.sendall(b"x")
+            assert caller.recv(1) == b"x"
+            caller.close()
+    assert server.stop() == 0
+    assert server.stderr == ""
