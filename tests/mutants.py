@@ -66,6 +66,9 @@ MUTANTS: dict[str, dict[str, str]] = {
         "test_a_caller_who_left_the_queue_is_skipped": r"""
             services/runtime/listening.py | errno.ECONNABORTED,\n    errno.EHOSTDOWN, | errno.EHOSTDOWN,
         """,
+        "test_no_memory_for_an_accept_is_outlived": r"""
+            services/runtime/listening.py | except MemoryError: | except ZeroDivisionError:
+        """,
         "test_accepting_resumes_without_a_further_watch": r"""
             services/runtime/evented.py | self._epoll.modify(self._server.listener, 0) | self._epoll.unregister(self._server.listener)
             + services/runtime/evented.py | self._epoll.modify(self._server.listener, READABLE) | self._epoll.register(self._server.listener, READABLE)
@@ -320,6 +323,9 @@ MUTANTS: dict[str, dict[str, str]] = {
         """,
         "test_a_worker_that_keeps_dying_is_replaced_ever_more_slowly": r"""
             services/runtime/child.py | min(max(FIRST_PAUSE_S, 2 * now), LAST_PAUSE_S) | 0.0
+        """,
+        "test_who_keeps_dying_is_not_alive": r"""
+            services/runtime/child.py | if pause and self.slot: | if False:
         """,
         "test_a_fork_that_fails_is_tried_again": r"""
             services/runtime/supervisor.py | except OSError as error | except ZeroDivisionError as error
