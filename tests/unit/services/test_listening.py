@@ -4,7 +4,7 @@ import socket
 
 import pytest
 
-from runtime import datagrams
+from runtime import datagrams, listening
 from runtime.datagrams import open_sockets
 from runtime.listening import accept, accept_queued, address_text, open_listener, open_sibling
 
@@ -75,6 +75,19 @@ def test_a_sibling_is_like_the_first(host: str, family: str) -> None:
                 for each in (first, sibling)
             ]
             assert only[0] == only[1]
+
+
+def test_a_sibling_keeps_the_interface(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A link-local address means nothing without its interface. Here lo lends one that it need not
+    have (IPV6_FREEBIND); over UDP a multicast one does, which anybody may bind.
+    """
+    monkeypatch.setattr(socket, "IPV6_FREEBIND", 78, raising=False)  # Linux's number
+    monkeypatch.setattr(listening, "_INHERITED", [(socket.IPPROTO_IPV6, "IPV6_FREEBIND", 1)])
+    with open_listener("fe80::1%lo", 0, "any") as first, open_sibling(first) as sibling:
+        assert sibling.getsockname() == first.getsockname()
+    (first,) = open_sockets("ff02::1%lo", 0, "any")
+    with first, datagrams.open_sibling(first) as sibling:
+        assert sibling.getsockname() == first.getsockname()
 
 
 def test_siblings_let_nobody_else_in() -> None:
