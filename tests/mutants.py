@@ -90,9 +90,13 @@ MUTANTS: dict[str, dict[str, str]] = {
             services/runtime/listening.py | "TCP_NOTSENT_LOWAT" | "NO_NOTSENT_LOWAT"
         """,
         "test_a_caller_who_takes_nothing_is_reset": r"""
-            services/runtime/connection.py | if ending is Ending.STALLED: | if False:
+            services/runtime/connection.py | if self.owed: | if False:
             services/runtime/blocking.py | while taken < (taken := self.taken()): | while True:
             services/echo/exchange.py | if self._taken == before: | if False:
+        """,
+        "test_who_is_owed_bytes_at_the_drain_deadline_is_reset": r"""
+            services/runtime/blocking.py | self.owed = True | pass
+            services/echo/exchange.py | return self.sent < self.received | return False
         """,
         "test_a_caller_who_reads_slowly_is_not_stalled": r"""
             services/runtime/connection.py | return int(_BYTES_ACKED.unpack(info)[0]) | return 0
@@ -219,6 +223,9 @@ MUTANTS: dict[str, dict[str, str]] = {
         "test_a_signal_while_starting_is_not_lost": r"""
             services/echo/__main__.py | stop = Stop.on_signals() | import signal\n\n    signal.signal(signal.SIGTERM, signal.SIG_IGN)
             + services/echo/__main__.py | return run( | stop = Stop.on_signals()\n    return run(
+        """,
+        "test_the_drain_deadline_cuts_who_does_not_finish": r"""
+            services/runtime/connection.py | if self.owed: | if True:
         """,
         "test_a_second_signal_ends_at_once": r"""
             services/runtime/lifecycle.py | self._second_signal(self.drain_timeout + OVERDUE_S) | return

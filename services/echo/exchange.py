@@ -71,6 +71,11 @@ class Exchange(Conversation):
         self._taken = -1  # what the caller had taken when it was last looked at
         self._unsent = NOTHING
 
+    @property
+    def owed(self) -> bool:
+        """Whether something has come that has not gone back."""
+        return self.sent < self.received
+
     def turn(self, idle_at: float) -> Ending | None:
         """Send what is left, or receive and send back."""
         if self._unsent:

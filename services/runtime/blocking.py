@@ -28,13 +28,16 @@ class Ended(Exception):
 class BlockingConnection(Connection):
     """A caller that a service talks to with plain receive and send."""
 
-    __slots__ = ("_idle_timeout", "_stall_timeout", "_stop", "lingering", "on_lingering")
+    __slots__ = ("_idle_timeout", "_stall_timeout", "_stop", "lingering", "on_lingering", "owed")
+
+    owed: bool
 
     def __init__(self, accepted: Accepted, server: Server[BlockingService]) -> None:
         super().__init__(accepted)
         self._stop = server.stop
         self._idle_timeout = server.service.idle_timeout
         self._stall_timeout = server.service.stall_timeout
+        self.owed = False
         self.lingering = False  # nothing is owed to it, so it may make room for a new caller
         self.on_lingering: Callable[[], None] = lambda: None
         server.tally.opened(self)
@@ -51,6 +54,7 @@ class BlockingConnection(Connection):
 
     def send_all(self, data: memoryview | bytes) -> None:
         """Send all of it, however slowly the caller takes it."""
+        self.owed = True
         while data:
             try:
                 size = self.socket.send(data)
@@ -59,6 +63,7 @@ class BlockingConnection(Connection):
                 continue
             self.sent += size
             data = memoryview(data)[size:]
+        self.owed = False
 
     def close_in_stages(self) -> None:
         """Say that all is sent, then throw input away until the caller closes too.

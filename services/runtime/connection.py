@@ -62,13 +62,18 @@ class Connection:
         info = self.socket.getsockopt(IPPROTO_TCP, socket.TCP_INFO, _BYTES_ACKED.size)
         return int(_BYTES_ACKED.unpack(info)[0])
 
-    def close(self, ending: Ending) -> None:
-        """Close the socket; with a reset where nothing more can be delivered.
+    @property
+    def owed(self) -> bool:
+        """Whether there is something that the caller was still to be sent."""
+        return False
 
-        An orderly close would leave what waits for a stalled caller to the kernel, which keeps
-        it until TCP_USER_TIMEOUT.
+    def close(self) -> None:
+        """Close the socket; with a reset where something is owed.
+
+        An orderly close would pass a part of the answer off as the whole. And it would leave what
+        waits for a stalled caller to the kernel, which keeps it until TCP_USER_TIMEOUT.
         """
-        if ending is Ending.STALLED:
+        if self.owed:
             with suppress(OSError):  # reset by the caller meanwhile
                 self.socket.setsockopt(SOL_SOCKET, SO_LINGER, struct.pack("ii", 1, 0))
         self.socket.close()

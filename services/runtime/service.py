@@ -65,7 +65,7 @@ class Server(NamedTuple, Generic[S_co]):
     def ended(self, connection: Connection, ending: Ending) -> None:
         """Count, close and log a connection."""
         self.tally.ended(connection, ending)
-        connection.close(ending)
+        connection.close()
         self.log.ended(connection, ending)
 
     def accept_failed(self, error: OSError) -> None:

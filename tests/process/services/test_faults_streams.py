@@ -16,6 +16,7 @@ from server_process import (
     ServerProcess,
     receive_all,
     receive_exactly,
+    wait_until,
 )
 
 FAULTY = str(Path(__file__).parent / "faulty.py")
@@ -110,6 +111,23 @@ def test_a_caller_who_takes_nothing_is_reset(serve: Serve, model: str) -> None:
     assert (line["ended"], line["bytes_in"]) == ("stalled", len(MORE))
     assert 500 <= line["milliseconds"] < 10_000
     assert 'endings_total{ending="stalled"} 1\n' in server.metrics()
+
+
+def test_who_is_owed_bytes_at_the_drain_deadline_is_reset(serve: Serve, model: str) -> None:
+    """E1: a part of the echo never ends as if it were the whole: who is cut at the drain timeout
+    while bytes are owed to him is cut by RST.
+    """
+    flags = ("--drain-timeout", "0.5", "--stall-timeout", "0")
+    server = serve("echo", "--model", model, *flags, admin=True)
+    with reluctant_caller(server) as caller:
+        received = f'received_bytes_total{{transport="tcp"}} {len(MORE)}\n'
+        wait_until(lambda: received in server.metrics(), "nothing left unread")
+        assert server.stop() == 0
+        with pytest.raises(ConnectionResetError):
+            receive_all(caller)
+    (line,) = server.connections(1)
+    assert line["ended"] == "drained"
+    assert line["bytes_out"] < line["bytes_in"]
 
 
 def test_a_caller_who_reads_slowly_is_not_stalled(serve: Serve, model: str) -> None:
