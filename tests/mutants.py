@@ -368,6 +368,12 @@ MUTANTS: dict[str, dict[str, str]] = {
         "test_a_hung_worker_ends_with_the_drain": r"""
             services/runtime/supervisor.py | self._tend(self._stop.deadline + OVERDUE_S) | self._tend(math.inf)
         """,
+        "test_a_worker_killed_in_the_drain_is_no_orderly_stop": r"""
+            services/runtime/supervisor.py | self._is_orderly = False | pass
+        """,
+        "test_a_stop_without_workers_is_not_orderly": r"""
+            services/runtime/supervisor.py | self._is_orderly = all(worker.pid for worker in self._workers) | pass
+        """,
         "test_the_admin_port_comes_back": r"""
             services/runtime/supervisor.py | if not child.pid and child.due <= now: | if not child.pid and child.due <= now and (child.slot or not child.due):
         """,

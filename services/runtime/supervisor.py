@@ -41,6 +41,7 @@ class Supervisor:
             for number, (port, slot) in enumerate(places, 1)
         ]
         self._admin = [Child("admin", self._serve_admin)] if instance.admin_listener else []
+        self._is_orderly = True  # whoever was to drain has done so, as far as is known
 
     def run(self) -> int:
         """Keep the workers until told to stop, and end with them; the exit status."""
@@ -53,7 +54,7 @@ class Supervisor:
         if not self._tend(time.monotonic() + self._stop.drain_delay):
             self._request_stop()
             self._tend(self._stop.deadline + OVERDUE_S)
-        status = 1 if self._workers else 0
+        status = 0 if self._is_orderly and not self._workers else 1
         self._end_all()
         if status == 0:
             self._instance.say_stopped(self._scoreboard.counts())
@@ -82,6 +83,7 @@ class Supervisor:
         """
         self._reap()
         self._start_due(math.inf)
+        self._is_orderly = all(worker.pid for worker in self._workers)
         self._workers = [worker for worker in self._workers if worker.pid]
         for port in self._instance.ports:
             port.close()
@@ -128,6 +130,7 @@ class Supervisor:
             self._workers.remove(child)
             if status == 0:
                 return
+            self._is_orderly = False
         else:
             facts["pause"] = pause
         self._log.write("warning", "process ended", **facts)

@@ -195,7 +195,7 @@ def test_who_waits_for_a_dead_worker_is_served_at_the_stop(serve: Serve) -> None
 
 def test_a_worker_that_keeps_dying_is_replaced_ever_more_slowly(serve: Serve) -> None:
     """Workers that die at once are replaced at once, and then after pauses that double; the server
-    can still be stopped.
+    can still be stopped, though not in order.
     """
     server = serve("echo", *TWO, program=DYING)
     lines = wait_until(lambda: len(found := ends(server, "worker 1")) >= 5 and found, "5 deaths")
@@ -204,7 +204,7 @@ def test_a_worker_that_keeps_dying_is_replaced_ever_more_slowly(serve: Serve) ->
     for (before, after), line in zip(pairwise(times), lines, strict=False):
         assert (after - before).total_seconds() >= line["pause"] - 0.001
     assert {line["status"] for line in lines} == {7}
-    assert server.stop() == 0
+    assert server.stop() == 1
 
 
 def test_a_fork_that_fails_is_tried_again(serve: Serve) -> None:
@@ -363,6 +363,38 @@ def test_a_hung_worker_ends_with_the_drain(serve: Serve) -> None:
     kill(server.workers()[0], signal.SIGSTOP)
     assert server.stop() == 1
     assert not any(map(is_running, children))
+
+
+def test_a_worker_killed_in_the_drain_is_no_orderly_stop(serve: Serve) -> None:
+    """Its callers are lost and nobody takes their place, so the status is 1, and no last line says
+    that so many were cut and no more. Those of the other worker are served to the end.
+    """
+    server = serve("echo", *TWO)
+    victim, other = server.workers()
+    with ExitStack() as stack:
+        callers = [stack.enter_context(server.connect()) for _ in range(64)]
+        for caller in callers:
+            talk(caller)
+        lost, kept = owned(server, victim, callers), owned(server, other, callers)
+        server.send()
+        wait_until(lambda: refuses(server.port), "the closed listeners")
+        kill(victim)
+        assert all(map(is_cut, lost))
+        for caller in kept:
+            talk(caller)
+    assert server.wait() == 1
+    (line,) = ends(server, "worker 1")
+    assert line["status"] == -9
+    assert server.events("stopped") == []
+
+
+def test_a_stop_without_workers_is_not_orderly(serve: Serve) -> None:
+    """Where there is no process to be had at the stop, whoever waits in the queues is turned away,
+    and the status says so.
+    """
+    server = serve("echo", *TWO, program=FAULTY, env={"FAULTS": "fork" + 100 * " EAGAIN"})
+    assert server.stop() == 1
+    assert server.events("stopped") == []
 
 
 def test_the_admin_port_comes_back(serve: Serve) -> None:
