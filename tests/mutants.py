@@ -319,10 +319,10 @@ MUTANTS: dict[str, dict[str, str]] = {
     "tests/process/services/test_faults_workers.py": {
         "test_a_killed_worker_cuts_only_whom_it_had": r"""
             services/runtime/supervisor.py | if not child.pid and child.due <= now: | if not child.pid and child.due == 0:
-            services/runtime/supervisor.py | self._instance.say_ready() | self._instance.say_ready()\n        [port.close() for port in self._instance.ports]
+            services/runtime/supervisor.py | self._tend(math.inf) | self._start_due(0.0)\n        [port.close() for port in self._instance.ports]\n        self._tend(math.inf)
         """,
         "test_callers_of_a_dead_worker_are_answered": r"""
-            services/runtime/supervisor.py | self._instance.say_ready() | self._instance.say_ready()\n        [port.close() for port in self._instance.ports]
+            services/runtime/supervisor.py | self._tend(math.inf) | self._start_due(0.0)\n        [port.close() for port in self._instance.ports]\n        self._tend(math.inf)
         """,
         "test_who_waits_for_a_dead_worker_is_served_at_the_stop": r"""
             services/runtime/supervisor.py | self._start_due(math.inf) | pass

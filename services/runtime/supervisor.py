@@ -47,8 +47,7 @@ class Supervisor:
         """Keep the workers until told to stop, and end with them; the exit status."""
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # a parent may have left it ignored
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
-        self._start_due(time.monotonic())
-        self._instance.say_ready()
+        self._instance.say_ready()  # callers can come; the lines of those who are served follow
         self._tend(math.inf)
         self._stop.announce()
         if not self._tend(time.monotonic() + self._stop.drain_delay):

@@ -72,6 +72,11 @@ def ends(server: ServerProcess, process: str) -> list[dict[str, Any]]:
     return [line for line in server.events("process ended") if line["process"] == process]
 
 
+def all_processes(server: ServerProcess) -> list[int]:
+    """Both workers and the process of the admin port, once they have been forked."""
+    return list(wait_until(lambda: len(pids := server.children()) == 3 and pids, "all processes"))
+
+
 def kill(pid: int, number: signal.Signals = signal.SIGKILL) -> None:
     """Send a worker a signal."""
     os.kill(pid, number)
@@ -154,8 +159,9 @@ def test_callers_of_a_dead_worker_are_answered(serve: Serve) -> None:
     stopped) waits in its queues, and is answered by the next.
     """
     server = serve("echo", *TWO, "--udp")
+    victim = server.workers()[0]
     server.send(signal.SIGSTOP)
-    kill(server.workers()[0])
+    kill(victim)
     with ExitStack() as stack:
         callers = [stack.enter_context(server.connect()) for _ in range(40)]
         asking = [
@@ -179,8 +185,9 @@ def test_callers_of_a_dead_worker_are_answered(serve: Serve) -> None:
 def test_who_waits_for_a_dead_worker_is_served_at_the_stop(serve: Serve) -> None:
     """Callers in the queue of a worker that died just before SIGTERM are answered all the same."""
     server = serve("daytime", *TWO)
+    victim = server.workers()[0]
     server.send(signal.SIGSTOP)
-    kill(server.workers()[0])
+    kill(victim)
     with ExitStack() as stack:
         callers = [stack.enter_context(server.connect()) for _ in range(40)]
         assert wait_until(lambda: 0 < queued(server) < 40, "a share of the living one")
@@ -276,7 +283,7 @@ def test_a_signal_to_the_whole_group_counts_once(serve: Serve, number: signal.Si
 def test_a_second_signal_ends_all_workers(serve: Serve) -> None:
     """Who cannot wait for the drain signals again: no process is left, and the status is 1."""
     server = serve("echo", *TWO, "--drain-timeout", "60", admin=True)
-    children = server.children()
+    children = all_processes(server)
     with server.connect() as caller:
         talk(caller)
         server.send()
@@ -290,7 +297,7 @@ def test_a_second_signal_ends_all_workers(serve: Serve) -> None:
 def test_a_second_signal_is_heard_in_the_drain_delay(serve: Serve) -> None:
     """The same before the drain has begun."""
     server = serve("echo", *TWO, "--drain-delay", "60", admin=True)
-    children = server.children()
+    children = all_processes(server)
     server.send()
     wait_until(lambda: server.ask_admin("/readyz")[0] == 503, "the first signal")
     assert server.stop() == 1
@@ -302,8 +309,7 @@ def test_a_killed_supervisor_leaves_nobody(serve: Serve) -> None:
     served to the end or to the deadline, and then all have gone.
     """
     server = serve("echo", *TWO, "--drain-timeout", "1", admin=True)
-    children, workers = server.children(), server.workers()
-    assert len(children) == 3
+    children, workers = all_processes(server), server.workers()
     with ExitStack() as stack:
         stack.callback(end, children)
         callers = [stack.enter_context(server.connect()) for _ in range(16)]
@@ -359,7 +365,7 @@ def owned_by_any(server: ServerProcess, caller: socket.socket) -> bool:
 def test_a_hung_worker_ends_with_the_drain(serve: Serve) -> None:
     """A worker that neither drains nor ends is killed some seconds after the deadline: status 1."""
     server = serve("echo", *TWO, "--drain-timeout", "0.1", admin=True)
-    children = server.children()
+    children = all_processes(server)
     kill(server.workers()[0], signal.SIGSTOP)
     assert server.stop() == 1
     assert not any(map(is_running, children))
@@ -400,7 +406,7 @@ def test_a_stop_without_workers_is_not_orderly(serve: Serve) -> None:
 def test_the_admin_port_comes_back(serve: Serve) -> None:
     """The process behind the admin port is replaced like a worker, and its clients wait."""
     server = serve("echo", *TWO, admin=True)
-    (admin,) = set(server.children()) - set(server.workers())
+    (admin,) = set(all_processes(server)) - set(server.workers())
     kill(admin)
     assert server.ask_admin("/livez")[0] == 200
     (line,) = wait_until(lambda: ends(server, "admin"), "the line")

@@ -5,9 +5,10 @@ import select
 import signal
 import socket
 import subprocess
+import threading
 import time
 from collections import Counter
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 import pytest
 
@@ -68,8 +69,7 @@ def test_workers_end_with_their_server(serve: Serve, service: str) -> None:
     nothing on stderr.
     """
     server = serve(service, "--workers", "3", "--udp", admin=True)
-    children = server.children()
-    assert len(children) == 4
+    children = wait_until(lambda: len(pids := server.children()) == 4 and pids, "all processes")
     with server.connect() as caller:
         caller.shutdown(socket.SHUT_WR)
         receive_all(caller)
@@ -81,6 +81,26 @@ def test_workers_end_with_their_server(serve: Serve, service: str) -> None:
     }
     assert server.ready["workers"] == 3
     assert server.stderr == ""
+
+
+def test_ready_is_the_first_line(serve: Serve) -> None:
+    """Callers who come before the last of many workers is there leave their lines after it."""
+    port, over = free_port(), threading.Event()
+
+    def call() -> None:
+        while not over.is_set():
+            with suppress(OSError), socket.create_connection(("127.0.0.1", port)) as caller:
+                talk(caller)
+
+    early = threading.Thread(target=call)
+    early.start()
+    try:
+        server = serve("echo", "--workers", "32", "--port", str(port))
+        server.connections(1)
+    finally:
+        over.set()
+        early.join()
+    assert server.lines[0]["event"] == "ready"
 
 
 def test_one_worker_is_no_further_process(serve: Serve) -> None:
