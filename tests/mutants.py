@@ -345,7 +345,7 @@ MUTANTS: dict[str, dict[str, str]] = {
             services/runtime/scoreboard.py | self.cells[_LOST] += self.cells[_CONNECTIONS] - ended | pass
         """,
         "test_a_signal_to_the_whole_group_counts_once": r"""
-            services/runtime/child.py | status = 1 | status = 1\n    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGINT})
+            services/runtime/child.py | status = 1 | status = 1\n        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGINT})
         """,
         "test_a_second_signal_ends_all_workers": r"""
             services/runtime/supervisor.py | self._end_all()\n        if | if
@@ -373,6 +373,13 @@ MUTANTS: dict[str, dict[str, str]] = {
         """,
         "test_a_stop_without_workers_is_not_orderly": r"""
             services/runtime/supervisor.py | self._is_orderly = all(worker.pid for worker in self._workers) | pass
+        """,
+        "test_no_thread_for_the_admin_port_is_a_line": r"""
+            services/runtime/child.py | except CannotStart as error | except ZeroDivisionError as error
+        """,
+        "test_as_many_descriptors_as_ports_are_enough": r"""
+            services/runtime/server.py | from runtime.supervisor import Supervisor\n\n | instance = Instance(service, settings, stop)\n    from runtime.supervisor import Supervisor\n\n
+            + services/runtime/server.py | return Supervisor(Instance(service, settings, stop)).run() | return Supervisor(instance).run()
         """,
         "test_the_admin_port_comes_back": r"""
             services/runtime/supervisor.py | if not child.pid and child.due <= now: | if not child.pid and child.due <= now and (child.slot or not child.due):

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from typing import NoReturn
 
+from runtime.ports import CannotStart
 from runtime.scoreboard import Slot
 
 # Who dies is replaced at once. As long as replacements die young the pauses double, so that what
@@ -47,7 +48,7 @@ class Child:
             self.slot.resume()
         self.pid = os.fork()
         if not self.pid:
-            _work_and_exit(self._work)
+            self._work_and_exit()
 
     def ended(self) -> float:
         """It has ended, or could not be started: the seconds until the next is due."""
@@ -68,14 +69,15 @@ class Child:
         if self.pid:
             os.waitpid(self.pid, 0)
 
-
-def _work_and_exit(work: Callable[[], object]) -> NoReturn:
-    """All that a child ever does: it must not return to what its parent was about to do."""
-    status = 1
-    try:
-        work()
-        status = 0
-    except BaseException:
-        sys.excepthook(*sys.exc_info())
-    finally:
-        os._exit(status)
+    def _work_and_exit(self) -> NoReturn:
+        """All that a child ever does: it must not return to what its parent was about to do."""
+        status = 1
+        try:
+            self._work()
+            status = 0
+        except CannotStart as error:
+            print(f"{self.name}: {error}", file=sys.stderr)
+        except BaseException:
+            sys.excepthook(*sys.exc_info())
+        finally:
+            os._exit(status)

@@ -41,12 +41,12 @@ def run(name: str, kind: type[S], make_service: Callable[[S], Service], stop: St
 
 
 def _serve(service: Service, settings: Settings, stop: Stop) -> int:
-    instance = Instance(service, settings, stop)
-    if settings.workers > 1:
-        from runtime.supervisor import Supervisor
+    if settings.workers == 1:
+        return _serve_alone(Instance(service, settings, stop))
+    # Before the ports, which may take the last descriptor, and an import needs one.
+    from runtime.supervisor import Supervisor
 
-        return Supervisor(instance).run()
-    return _serve_alone(instance)
+    return Supervisor(Instance(service, settings, stop)).run()
 
 
 def _serve_alone(instance: Instance) -> int:

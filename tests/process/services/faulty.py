@@ -2,18 +2,19 @@
 
 The variable FAULTS names a method of `socket.socket` and the errors, one for each call to come:
 `_accept ENFILE ECONNABORTED` (`_accept` is what Python's own `accept` calls). `fork` is that of
-`os`. MEMORY is Python's own lack of memory.
+`os`, `start` that of a thread. MEMORY is Python's own lack of memory, THREAD that of a thread.
 """
 
 import errno
 import os
 import socket
+import threading
 from typing import Any
 
 from echo.__main__ import main
 
 name, *errors = os.environ["FAULTS"].split()
-owner: Any = os if name == "fork" else socket.socket
+owner: Any = {"fork": os, "start": threading.Thread}.get(name, socket.socket)
 works = getattr(owner, name)
 
 
@@ -23,6 +24,8 @@ def fails_at_first(*arguments: Any) -> Any:
         return works(*arguments)
     if (error := errors.pop(0)) == "MEMORY":
         raise MemoryError
+    if error == "THREAD":
+        raise RuntimeError("can't start new thread")
     number = getattr(errno, error)
     raise OSError(number, os.strerror(number))
 

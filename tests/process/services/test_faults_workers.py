@@ -1,14 +1,17 @@
 """Workers that die, hang or cannot be had, and a supervisor that is killed."""
 
 import os
+import resource
 import select
 import signal
 import socket
+import subprocess
 import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -16,8 +19,10 @@ from typing import Any
 import pytest
 
 from server_process import (
+    PYTHON,
     Serve,
     ServerProcess,
+    environment,
     is_running,
     open_files,
     receive_all,
@@ -401,6 +406,46 @@ def test_a_stop_without_workers_is_not_orderly(serve: Serve) -> None:
     server = serve("echo", *TWO, program=FAULTY, env={"FAULTS": "fork" + 100 * " EAGAIN"})
     assert server.stop() == 1
     assert server.events("stopped") == []
+
+
+def test_no_thread_for_the_admin_port_is_a_line(serve: Serve) -> None:
+    """Where a limit leaves the process of the admin port no thread (injected), a line tells each
+    time that it ends, and callers are served meanwhile.
+    """
+    server = serve("echo", *TWO, program=FAULTY, env={"FAULTS": "start THREAD"}, admin=True)
+    lines = wait_until(lambda: len(found := ends(server, "admin")) >= 3 and found, "3 ends")
+    assert {line["status"] for line in lines} == {1}
+    with server.connect() as caller:
+        talk(caller)
+    assert server.stop() == 0
+    assert set(server.stderr.splitlines()) == {"admin: can't start new thread"}
+
+
+def test_as_many_descriptors_as_ports_are_enough(serve: Serve) -> None:
+    """Workers serve where their ports have taken the last descriptor of the supervisor; with one
+    less, a line tells.
+    """
+    many = ("--workers", "40")
+    enough = serve("echo", *many).descriptors()
+    server = serve("echo", *many, before=partial(limit_descriptors, enough))
+    with server.connect() as caller:
+        talk(caller)
+    assert server.stop() == 0
+    refused = subprocess.run(
+        [PYTHON, "-m", "echo", "--port", "0", *many],
+        env=environment(),
+        preexec_fn=partial(limit_descriptors, enough - 1),
+        capture_output=True,
+        timeout=20,
+        check=False,
+    )
+    message = b"echo: --port 0: too many open files\n"
+    assert (refused.returncode, refused.stderr) == (1, message)
+
+
+def limit_descriptors(limit: int) -> None:
+    """In a process to be: let it have no more."""
+    resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
 
 
 def test_the_admin_port_comes_back(serve: Serve) -> None:
