@@ -28,8 +28,9 @@ from runtime.listening import sockaddr
 from runtime.service import Service
 from runtime.tally import Tally
 
-# Linux's number; Python has a name for it since 3.14.
+# Linux's numbers; Python has a name for the first since 3.14.
 IP_PKTINFO = 8
+IP_MTU_DISCOVER, IP_PMTUDISC_OMIT = 10, 5
 
 # The kernel was built without IPv6, or it was turned off.
 NO_IPV6 = {errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL}
@@ -92,6 +93,9 @@ def _open(address: Any, *, is_sibling: bool = False) -> socket.socket:
             opened.setsockopt(IPPROTO_IPV6, IPV6_RECVPKTINFO, 1)
         else:
             opened.setsockopt(IPPROTO_IP, IP_PKTINFO, 1)
+            # An answer that is too large for a link on its way is cut there, not lost: it is not
+            # sent again, so it could not learn from that. Nor from an ICMP error that is forged.
+            opened.setsockopt(IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_OMIT)
         if is_sibling:
             opened.setsockopt(SOL_SOCKET, SO_REUSEPORT, 1)
         opened.setblocking(False)

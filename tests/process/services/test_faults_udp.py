@@ -9,13 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from server_process import Serve, ServerProcess, wait_until
+from server_process import PATIENCE_S, Serve, ServerProcess, wait_until
 
 FAULTY = str(Path(__file__).parent / "faulty.py")
 MIB = 1 << 20
 
 # Linux's number; Python has a name for it since 3.14.
 IP_PKTINFO = 8
+
+# RFC 791 section 3.1.
+DONT_FRAGMENT = 1 << 14
 
 RATE, TOTAL_FACTOR = 20, 10
 FLOOD = 3000
@@ -91,3 +94,25 @@ def test_a_full_send_buffer_drops_the_answer(serve: Serve, model: str, error: st
         assert heard(asking) == 0
     assert server.stop() == 0
     assert server.stderr == ""
+
+
+def test_an_answer_may_be_cut_on_its_way(serve: Serve, model: str) -> None:
+    """E5: an answer that is too large for a link is cut there (no DF), since it is not sent again.
+
+    Seen by a raw socket, which is given the header of all that comes.
+    """
+    server = serve("echo", "--udp", "--model", model)
+    try:
+        raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_UDP)
+    except PermissionError:
+        pytest.skip("to see headers takes CAP_NET_RAW")
+    with raw, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+        raw.settimeout(PATIENCE_S)
+        asking.sendto(b"x", ("127.0.0.1", server.port))
+        while True:
+            header = raw.recv(65536)
+            (source_port,) = struct.unpack_from("!H", header, 20)
+            if source_port == server.port:
+                break
+    (flags,) = struct.unpack_from("!H", header, 6)
+    assert not flags & DONT_FRAGMENT
