@@ -1,4 +1,4 @@
-"""Run both services as processes on 127.0.0.1, until Ctrl-C or until one of them ends."""
+"""Run both services as processes on 127.0.0.1, over TCP and UDP, until Ctrl-C or one ends."""
 
 import os
 import signal
@@ -7,6 +7,9 @@ from pathlib import Path
 from subprocess import Popen
 
 SERVICES = Path(__file__).parent.parent / "services"
+# As compose has it, where the services can: only Linux tells them which address was asked.
+UDP = {"SERVE_UDP": "1"} if sys.platform == "linux" else {}
+ENVIRONMENT = {**UDP, **os.environ}
 
 
 def main() -> int:
@@ -29,7 +32,7 @@ def main() -> int:
         command = [sys.executable, "-m", name, "--host", "127.0.0.1"]
         # In a session of its own, since to a service a second signal means to end at once: a
         # Ctrl-C is to reach it through this process only, not from the terminal as well.
-        children.append(Popen(command, cwd=SERVICES, start_new_session=True))
+        children.append(Popen(command, cwd=SERVICES, env=ENVIRONMENT, start_new_session=True))
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
     failed = False
     for _ in children:

@@ -176,10 +176,9 @@ def _refuse_unknown_variables(rows: Mapping[str, Setting], environ: Mapping[str,
         if name.startswith(PREFIX) and name not in known:
             import difflib  # for this error only, and dear
 
-            nearest = difflib.get_close_matches(name, known, n=1, cutoff=0)[0]
-            raise BadSetting(
-                f"{_escaped(name)}: unknown setting; the nearest known one is {nearest}"
-            )
+            near = difflib.get_close_matches(name, known, n=1, cutoff=0.75)
+            hint = "".join(f"; the nearest known one is {each}" for each in near)
+            raise BadSetting(f"{_escaped(name)}: unknown setting{hint}")
 
 
 def _flag(name: str) -> str:

@@ -43,15 +43,18 @@ print(len(right))
 
 @pytest.fixture(params=["iterative", "threaded", "evented"])
 def model(request: pytest.FixtureRequest, stack: Stack) -> str:
-    """The stack in each of the models, the default one last, so that others find it."""
-    stack.up(MODEL=request.param)
+    """The stack in each of the models, which is its name as well; the default one last, so that
+    others find it.
+    """
+    stack.up(MODEL=request.param, IDENTITY=request.param)
     return str(request.param)
 
 
 def test_every_model_serves(stack: Stack, model: str) -> None:
-    """D1, E1, E3: MODEL chooses the model, and both services answer in it."""
+    """D1, D5, E1, E3: MODEL chooses the model, IDENTITY the name, and both services answer."""
     assert {stack.log(name)[0]["model"] for name in ("daytime", "echo")} == {model}
-    assert stack.ask("probe", "daytime", "daytime:1200").returncode == 0
+    answer = json.loads(stack.ask("probe", "daytime", "daytime:1200", "--json").stdout)
+    assert (answer["outcome"], answer["identity"]) == ("OK", model)
     assert stack.ask("probe", "echo", "echo:1201").returncode == 0
 
 
