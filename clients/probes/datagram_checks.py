@@ -48,13 +48,25 @@ class FromService(NamedTuple):
 def ask(datagram: bytes, way: Way) -> Answers:
     """Send a datagram, receive one, and see whether another comes."""
     with open_association(*way) as association:
-        try:
-            first = association.ask(datagram)
-        except Failure as failure:
-            if is_too_large(failure):
-                raise Skip(f"{len(datagram)} bytes cannot be sent: {failure.reason}") from failure
+        return Answers(datagram, (ask_again(association, datagram), *receive_late(association)))
+
+
+def ask_again(association: Association, datagram: bytes) -> bytes:
+    """The answer to a datagram. It is sent anew when a router tells that it was too large: its
+    sender has learnt from that how to cut it (RFC 1191). Raises Failure, and Skip when the system
+    does not send it.
+    """
+    try:
+        return association.ask(datagram)
+    except Failure as failure:
+        if not is_too_large(failure):
             raise
-        return Answers(datagram, (first, *receive_late(association)))
+    try:
+        return association.ask(datagram)
+    except Failure as failure:
+        if not is_too_large(failure):
+            raise
+        raise Skip(f"{len(datagram)} bytes cannot be sent: {failure.reason}") from failure
 
 
 def is_too_large(failure: BaseException | None) -> bool:
@@ -84,7 +96,15 @@ def ask_openly(datagram: bytes, way: Way) -> Origin:
             _, source = asking.recvfrom(RECEIVE_BYTES)
     except Failure as failure:
         raise failure.after("no datagram came back") from failure
-    return Origin(address.sockaddr[:2], source[:2])
+    return Origin(true_address(address), source[:2])
+
+
+def true_address(address: Address) -> tuple[str, int]:
+    """Where the system sends what goes to an address: 0.0.0.0 and :: are loopback to Linux."""
+    with os_errors_as_failures(), socket.socket(address.family, socket.SOCK_DGRAM) as asking:
+        asking.connect(address.sockaddr)
+        host, port, *_ = asking.getpeername()
+    return host, port
 
 
 def best_address(way: Way) -> Address:

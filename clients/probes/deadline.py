@@ -14,6 +14,7 @@ class Deadline:
 
     def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
+        self._seconds = seconds
         self._end = clock() + seconds
 
     def remaining(self) -> float:
@@ -26,6 +27,10 @@ class Deadline:
     def is_over(self) -> bool:
         """Whether nothing is left."""
         return self._clock() >= self._end
+
+    def renew(self) -> None:
+        """Move the deadline to where it would be if it were set now."""
+        self._end = self._clock() + self._seconds
 
     def extend(self, seconds: float) -> None:
         """Move the deadline to `seconds` later."""

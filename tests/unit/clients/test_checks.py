@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import socket
+import sys
 from collections.abc import Callable
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 from xml.etree import ElementTree
 
 import pytest
@@ -12,6 +16,7 @@ import pytest
 from peer import DatagramPeer
 from probes import daytime_checks, echo_checks
 from probes.address import parse_target
+from probes.association import Association
 from probes.check import Check, Finding, Skip, Verdict, Way
 from probes.conforming import CHECKS
 from probes.datagram_checks import (
@@ -19,6 +24,8 @@ from probes.datagram_checks import (
     FromService,
     Origin,
     ask,
+    ask_again,
+    ask_openly,
     bound_socket,
     is_from_asked,
     is_left_alone,
@@ -26,7 +33,7 @@ from probes.datagram_checks import (
 from probes.deadline import Deadline
 from probes.hearing import Heard
 from probes.junit import junit_report
-from probes.network import Address
+from probes.network import Address, os_errors_as_failures
 from probes.outcome import Failure, Outcome
 from probes.pressure import Pressure, is_bounded
 from probes.result import Phase, Trace, Transport
@@ -124,6 +131,28 @@ def test_a_datagram_too_large_is_skipped() -> None:
         pytest.raises(Skip, match="65508 bytes cannot be sent"),
     ):
         ask(bytes(65508), way(peer.address))
+
+
+def test_a_datagram_too_large_for_the_path_is_sent_again() -> None:
+    """What a router refuses (EMSGSIZE on the answer) is sent anew, cut as it has told."""
+    told = OSError(errno.EMSGSIZE, os.strerror(errno.EMSGSIZE))
+    tries: list[Callable[[], bytes]] = [lambda: fail(told), lambda: b"x"]
+    association = SimpleNamespace(ask=lambda _: tries.pop(0)())
+    assert ask_again(cast(Association, association), b"x") == b"x"
+    assert tries == []
+
+
+def fail(error: OSError) -> bytes:
+    """Fail as a receive does."""
+    with os_errors_as_failures():
+        raise error
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere it may be nowhere")
+def test_the_unspecified_address_is_loopback() -> None:
+    """E6: to Linux 0.0.0.0 is this host, and so an answer comes from loopback."""
+    with DatagramPeer(lambda data: data) as peer:
+        assert is_from_asked(ask_openly(b"x", way(f"0.0.0.0:{peer.port}"))) == ""
 
 
 def test_a_port_that_is_taken_is_skipped() -> None:

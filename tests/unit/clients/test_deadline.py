@@ -38,6 +38,15 @@ def test_extend() -> None:
     assert deadline.remaining() == 2
 
 
+def test_renew() -> None:
+    """A deadline is set anew, whatever was left of it."""
+    clock = Clock()
+    deadline = Deadline(5, clock)
+    clock.now += 4
+    deadline.renew()
+    assert deadline.remaining() == 5
+
+
 @pytest.mark.parametrize(("seconds", "left"), [(1, 1), (10, 10), (20, 10)])
 def test_shorten(seconds: float, left: float) -> None:
     """A deadline is moved closer, never further away."""
