@@ -206,6 +206,9 @@ MUTANTS: dict[str, dict[str, str]] = {
             services/runtime/guard.py | if full_at > now + self._total_burst_ns: | if False:
             services/runtime/datagrams.py | self._tally.drops[reason] += 1 | pass
         """,
+        "test_an_answer_may_be_cut_on_its_way": r"""
+            services/runtime/datagrams.py | IP_PMTUDISC_OMIT = 10, 5 | IP_PMTUDISC_OMIT = 10, 2
+        """,
         "test_a_full_send_buffer_drops_the_answer": r"""
             services/runtime/datagrams.py | reason = "not_sent" | raise
         """,
@@ -459,7 +462,7 @@ MUTANTS: dict[str, dict[str, str]] = {
     },
     "tests/process/clients/test_expect.py": {
         "test_wait_in_vain": r"""
-            clients/probes/waiting.py | left < 2 * FIRST_PAUSE_S | False
+            clients/probes/waiting.py | left < least_s + FIRST_PAUSE_S | False
         """,
         "test_wait_for_silence": r"""
             clients/probes/attempt.py | min(options.timeout, at_most_s) | options.timeout
@@ -526,8 +529,14 @@ MUTANTS: dict[str, dict[str, str]] = {
         "test_interrupt_over_udp": r"""
             clients/probes/series.py | interrupted = True | interrupted = False
         """,
+        "test_a_signal_that_comes_too_late": r"""
+            clients/probes/reporting.py | finish()\n            error | error
+            clients/probes/series.py | finish()\n    exit_code | exit_code
+            clients/probes/hold.py | finish()\n    report.sum_up | report.sum_up
+            clients/probes/commands.py | stopping.end() | pass
+        """,
         "test_closed_stdout": r"""
-            clients/probes/terminal.py | except BrokenPipeError:\n        _discard(sys.stdout) | except BrokenPipeError:
+            clients/probes/terminal.py | _discard(output)\n    if | if
         """,
         "test_closed_stderr": r"""
             clients/probes/terminal.py | _discard(sys.stderr) | pass
@@ -536,20 +545,20 @@ MUTANTS: dict[str, dict[str, str]] = {
     "tests/process/clients/test_faults_watch.py": {
         "test_stop_in_answer": r"""
             clients/probes/watching.py | interrupted = True | interrupted = False
-            clients/probes/commands.py | signal.signal(signal.SIGTERM, signal.default_int_handler) | pass
+            clients/probes/stopping.py | signal.signal(signal.SIGTERM, signal.default_int_handler) | pass
         """,
         "test_stop_between_tries": r"""
             clients/probes/watching.py | interrupted = True | interrupted = False
-            clients/probes/commands.py | signal.signal(signal.SIGTERM, signal.default_int_handler) | pass
+            clients/probes/stopping.py | signal.signal(signal.SIGTERM, signal.default_int_handler) | pass
         """,
         "test_nobody_reads_on": r"""
-            clients/probes/reporting.py | finally:\n            is_written | except ZeroDivisionError:\n            raise\n        else:\n            is_written
+            clients/probes/reporting.py | finally:\n            finish() | except ZeroDivisionError:\n            raise\n        else:\n            finish()
         """,
         "test_no_place_for_the_report": r"""
-            clients/probes/reporting.py | if not _is_writable(path): | if not True:
+            clients/probes/reporting.py | (error := _replace(path, report())) | (error := 0)
         """,
         "test_place_goes_in_mid_run": r"""
-            clients/probes/reporting.py | exit_code = EXIT_WRITE_ERROR | pass
+            clients/probes/reporting.py | exit_code = error or exit_code | pass
         """,
         "test_flood_of_names": r"""
             clients/probes/tally.py | < MAX_NAMES | < 10**9
@@ -593,8 +602,29 @@ MUTANTS: dict[str, dict[str, str]] = {
     "tests/process/clients/test_conform.py": {
         "test_interrupt_of_checks": r"""
             clients/probes/conforming.py | return EXIT_INTERRUPTED | pass
-            clients/probes/commands.py | signal.signal(signal.SIGTERM, signal.default_int_handler) | pass
+            clients/probes/stopping.py | signal.signal(signal.SIGTERM, signal.default_int_handler) | pass
             clients/probes/conforming.py | checks[len(made) :] | []
+        """,
+        "test_a_report_of_a_run_that_was_killed": r"""
+            clients/probes/reporting.py | (error := _replace(path, report())) | (error := 0)
+        """,
+        "test_relays_have_buffers_too": r"""
+            clients/probes/pressure.py | 128 * 1024 * 1024 | 16 * 1024 * 1024
+        """,
+    },
+    "tests/process/clients/test_hold.py": {
+        "test_a_pause_that_is_cut_short": r"""
+            clients/probes/hold.py | report.look() | pass
+        """,
+    },
+    "tests/process/clients/test_watch.py": {
+        "test_a_try_under_way": r"""
+            clients/probes/watching.py | self._unfinished_s = now - self._asked_s | pass
+        """,
+    },
+    "tests/unit/clients/test_waiting.py": {
+        "test_a_try_is_not_cut_short": r"""
+            clients/probes/waiting.py | max(end - time.monotonic(), least_s) | end - time.monotonic()
         """,
     },
     "tests/unit/clients/test_journal.py": {

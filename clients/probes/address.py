@@ -71,6 +71,8 @@ def _parse_bracketed(text: str) -> Target:
 
 
 def _parse_plain(text: str) -> Target:
+    if "://" in text:
+        raise AddressError("a URL, expected host:port")
     host, colon, port = text.partition(":")
     if not colon:
         raise AddressError("no port, expected host:port")

@@ -69,7 +69,7 @@ def over_time(journal: Journal) -> str:
     ]
     about = (
         "Each dot is the mean latency of the OK tries at one time, each bar their least to their"
-        " greatest. A band is a gap without an OK, a mark below the plot a failed try."
+        " greatest. A band is a gap, a mark below the plot a try that was not as expected."
     )
     return _figure("Latency over time", about, drawing, heights)
 

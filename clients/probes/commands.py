@@ -34,11 +34,13 @@ def probe() -> int:
 
 def _until_stopped(run: Callable[[], int]) -> int:
     try:
-        import signal
+        from probes import stopping
 
-        # Stopped by `kill` or by an engine a tool has as much to tell as when stopped by hand. In a
-        # container, where it may be process 1, it would not even be stopped otherwise.
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
-        return run()
+        stopping.begin()
+        exit_code = run()
     except KeyboardInterrupt:
-        return EXIT_INTERRUPTED
+        exit_code = EXIT_INTERRUPTED
+    from probes import stopping
+
+    stopping.end()
+    return exit_code

@@ -33,8 +33,8 @@ wait for, of 0.3 to 1 s, come on top. When one reaches nobody, the others over t
 are skipped. Those of S1 send from ports below 1024, which not everybody may, and from the port
 number that is asked.
 
-The report replaces the file as a whole. A check that Ctrl-C or SIGTERM left unmade is an error in
-it.
+The report replaces the file as a whole, before the first check and at the end. A check that was not
+made is an error in it: all of them at first, or what Ctrl-C or SIGTERM left.
 
 examples:
   probe conform echo localhost:1201

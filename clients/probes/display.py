@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import shutil
+import os
 import sys
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Protocol
 
 from probes.journal import News, clock_time
@@ -19,6 +20,8 @@ from probes.terminal import coloured, escape, is_terminal, show, show_json
 MIN_PAUSE_S = 0.1
 # Back to the first column, and after the text erase what is left of a longer one.
 LINE_START, ERASE_REST = "\r", "\x1b[K"
+MORE = "..."
+DEFAULT_COLUMNS = 80
 
 
 class Display(Protocol):
@@ -59,8 +62,8 @@ class LiveLine:
 
     def _rewrite(self, lead: str, text: str = "", outcome: Outcome | None = None) -> None:
         # In its last column a line would already break.
-        width = shutil.get_terminal_size().columns - 1
-        line = escape(text).expandtabs()[: max(0, width - len(lead))]
+        width = columns() - 1
+        line = cut(escape(text).expandtabs(), max(0, width - len(lead)))
         shown = f"{lead[:width]}{coloured(line, outcome, sys.stdout)}"
         print(f"{LINE_START}{shown}{ERASE_REST}", end="", flush=True)
 
@@ -70,7 +73,7 @@ class Lines:
 
     def __init__(self, options: argparse.Namespace) -> None:
         self._options = options
-        self._stretch = Stretch()
+        self._stretch = Stretch(None)
         self._due_s = options.every
         self._ended = 0.0
 
@@ -84,7 +87,8 @@ class Lines:
             else:
                 tell(each)
         if at_s >= self._due_s:
-            self._due_s = max(self._due_s + self._options.every, at_s)
+            late_s = at_s - self._due_s
+            self._due_s = at_s + self._options.every - late_s % self._options.every
             self._show_stretch()
 
     def end(self) -> None:
@@ -93,7 +97,7 @@ class Lines:
             self._show_stretch()
 
     def _show_stretch(self) -> None:
-        stretch, self._stretch = self._stretch, Stretch()
+        stretch, self._stretch = self._stretch, Stretch(self._stretch.ended_s)
         if self._options.json:
             self._show_json("interval", {"time": timestamp(self._ended), **stretch.facts()})
         else:
@@ -103,6 +107,19 @@ class Lines:
         options = self._options
         of = {"protocol": options.protocol, "target": str(options.target)}
         show_json(kind, {**of, "transport": options.transport.value, **facts})
+
+
+def columns() -> int:
+    """How wide the terminal is that lines go to, which need not be that of the first stdout."""
+    with suppress(OSError):
+        if found := os.get_terminal_size(sys.stdout.fileno()).columns:
+            return found
+    return DEFAULT_COLUMNS
+
+
+def cut(text: str, most: int) -> str:
+    """`text` in so many characters at most; dots at its end say that there is more."""
+    return text if len(text) <= most else f"{text[: max(0, most - len(MORE))]}{MORE}"[:most]
 
 
 def tell(news: News) -> None:

@@ -63,13 +63,18 @@ class Gaps:
         """Take a try that ended at a moment; returns the gap that it ends."""
         if result.outcome is Outcome.OK:
             self._good_s = at_s
-            return self._end(at_s)
+            return self._close(at_s)
         if self._last is None:
             self._last = Gap(self._good_s or 0.0, at_s, self._good_s is not None)
             self.count += 1
         self._last.ended_s = at_s
         self._last.failed[result.got] += 1
         return None
+
+    def end(self, at_s: float) -> None:
+        """The run ends at a moment; a gap that is not over has lasted until then."""
+        if self._last:
+            self._last.ended_s = at_s
 
     def line(self) -> str:
         """All of it as a part of a line; empty when there is none."""
@@ -87,7 +92,7 @@ class Gaps:
             "gap_open": self.is_open,
         }
 
-    def _end(self, at_s: float) -> Gap | None:
+    def _close(self, at_s: float) -> Gap | None:
         gap, self._last = self._last, None
         if gap:
             gap.ended_s, gap.is_over = at_s, True

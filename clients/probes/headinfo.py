@@ -15,7 +15,7 @@ from probes.options import Parser, add_common_options, add_expectation
 from probes.outcome import Failure, Outcome, outcome_table
 from probes.result import Result, Trace
 from probes.terminal import complain, escape_lines, exit_status, quote, show_json
-from probes.waiting import add_wait, until_met
+from probes.waiting import add_wait, least_s, until_met
 
 # What RFC 9112 section 3 wants every server to take in a request line.
 MAX_OPTION_CHARS = 8000
@@ -30,7 +30,7 @@ The head goes to stdout whatever its status code, and so do the bytes of a reply
 line. Failures and warnings are single lines on stderr. Ctrl-C or SIGTERM exits with 130.
 
 With --expect the outcomes that it names are OK, and any other is WRONG; a line on stderr says which
-it was. With --wait only the last try is shown.
+it was. With --wait only the last try is shown; where TIMEOUT is expected each has all of --timeout.
 
 examples:
   headinfo www.example.org:80 --host-header www.example.org
@@ -84,7 +84,7 @@ def path(text: str) -> str:
 
 def run(options: argparse.Namespace) -> int:
     """Ask until the result is as expected, and show it; returns the exit code."""
-    result, reply = until_met(partial(ask, options), is_ok, options.wait)
+    result, reply = until_met(partial(ask, options), is_ok, options.wait, least_s(options))
     if options.json:
         show_json("head", facts(result, reply))
     else:

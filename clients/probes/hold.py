@@ -24,6 +24,7 @@ from probes.options import (
 from probes.outcome import PROBE_OUTCOMES, Failure, Outcome, outcome_table
 from probes.pauses import Pause
 from probes.result import Result, Trace, timestamp, to_ms
+from probes.stopping import finish
 from probes.terminal import show, show_json
 
 # Seconds each.
@@ -87,7 +88,9 @@ def run(options: argparse.Namespace) -> int:
         report.end(result)
         exit_code = result.outcome.exit_code
     except KeyboardInterrupt:
+        report.look()
         exit_code = EXIT_INTERRUPTED
+    finish()
     report.sum_up(exit_code)
     return exit_code
 
@@ -135,6 +138,11 @@ class Report:
         words = "over, it was" if pause.over else "nothing for"
         place = f"{self._options.target} after {held_s:.3f} s at byte {self._offset}"
         self._tell("pause", facts, f"PAUSE {place}: {words} {pause.seconds:.3f} s")
+
+    def look(self) -> None:
+        """Nothing more will come: a pause under way has lasted until now."""
+        if self._conversation:
+            self._conversation.pauses.look(time.monotonic())
 
     def end(self, result: Result) -> None:
         """It has ended, or has never begun."""

@@ -97,7 +97,7 @@ class Journal:
     """
 
     def __init__(self, slice_s: float) -> None:
-        self.total = Stretch()
+        self.total = Stretch(None)
         self.timeline = Timeline(slice_s)
         self.gaps = Gaps()
         self.seen_s: dict[str, tuple[float, float]] = {}
@@ -112,6 +112,11 @@ class Journal:
         gap = self.gaps.add(at_s, result)
         news: list[News] = [Change(before, result, gap)] if self._is_change(result) else []
         return news + self._greet(at_s, result)
+
+    def end(self, at_s: float) -> None:
+        """The run ends at a moment."""
+        self.total.ended_s = at_s
+        self.gaps.end(at_s)
 
     def _is_change(self, result: Result) -> bool:
         # What flaps is told once in a gap, and once between two.

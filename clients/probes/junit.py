@@ -30,8 +30,8 @@ def junit_report(
     }
     root = ElementTree.Element("testsuites")
     suite = ElementTree.SubElement(root, "testsuite", counts)
-    suite.extend(_made(protocol, finding) for finding in findings)
-    suite.extend(_unmade(protocol, check) for check in unmade)
+    suite.extend([_made(protocol, finding) for finding in findings])
+    suite.extend([_unmade(protocol, check) for check in unmade])
     ElementTree.indent(root)
     document: str = ElementTree.tostring(root, encoding="unicode", xml_declaration=True)
     return f"{document}\n"

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TextIO
 
 from probes.options import Parser
-from probes.replacement import check_replaceable, replace
-from probes.terminal import EXIT_WRITE_ERROR, complain, quote
+from probes.replacement import replace
+from probes.stopping import finish
+from probes.terminal import EXIT_WRITE_ERROR, complain, give_up, quote
 
 STDOUT = "-"
 
@@ -29,36 +30,42 @@ def reported(
 ) -> int:
     """Run, write the report if there is a `path` for one, and sum up; returns the exit code.
 
-    That is the run's, unless the report cannot be written, which is tried before the run.
+    That is the run's, unless the report cannot be written. A file is written before the run, too:
+    a run that is killed must not leave the report of the one before it.
     """
-    if not _is_writable(path):
-        return EXIT_WRITE_ERROR
+    if path not in (None, STDOUT) and (error := _replace(path, report())):
+        return error
     stdout = sys.stdout
     with redirect_stdout(sys.stderr if path == STDOUT else stdout):
         try:
             exit_code = run()
         finally:
-            is_written = _write(path, report, stdout)
-        if not is_written:
-            exit_code = EXIT_WRITE_ERROR
+            finish()
+            error = _write(path, report, stdout)
+        exit_code = error or exit_code
         sum_up(exit_code)
     return exit_code
 
 
-def _is_writable(path: str | None) -> bool:
-    return path in (None, STDOUT) or _succeeds(check_replaceable, path)
+def _write(path: str | None, report: Callable[[], str], stdout: TextIO) -> int:
+    if path is None:
+        return 0
+    return _print(report(), stdout) if path == STDOUT else _replace(path, report())
 
 
-def _write(path: str | None, report: Callable[[], str], stdout: TextIO) -> bool:
-    if path == STDOUT:
-        print(report(), end="", file=stdout, flush=True)
-    return path in (None, STDOUT) or _succeeds(replace, path, report())
-
-
-def _succeeds(write: Callable[..., None], path: str, *text: str) -> bool:
+def _print(text: str, stdout: TextIO) -> int:
     try:
-        write(Path(path), *text)
+        print(text, end="", file=stdout, flush=True)
     except OSError as error:
-        complain(f"cannot write the report {quote(path)}: {error.strerror}")
-        return False
-    return True
+        return give_up(stdout, error)
+    return 0
+
+
+def _replace(path: str, text: str) -> int:
+    try:
+        replace(Path(path), text)
+    except OSError as error:
+        hint = f"{STDOUT} would be stdout"
+        complain(f"cannot write the report {quote(path)}: {error.strerror}; {hint}")
+        return EXIT_WRITE_ERROR
+    return 0

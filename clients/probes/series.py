@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
 
 from probes.attempt import add_protocols, attempt
 from probes.commands import EXIT_INTERRUPTED
-from probes.gaps import Gaps
 from probes.options import Parser, seconds, whole_number
 from probes.outcome import PROBE_OUTCOMES, Outcome, outcome_table
 from probes.result import Result
+from probes.stopping import finish
 from probes.summary import Summary
 from probes.terminal import show, show_json
-from probes.waiting import add_wait, until_met
+from probes.waiting import add_wait, least_s, until_met
 
 MAX_COUNT = 1_000_000
+# What JSON says of a watch alone.
+NOT_WATCHED = dict.fromkeys(("gaps", "longest_gap_ms", "gap_open", "unfinished_ms"))
 DEFAULT_INTERVAL_S = 1.0
 # A Ctrl-C that comes just before the system is called for a sleep is noticed only after it.
 LONGEST_SLEEP_S = 1.0
@@ -34,7 +37,8 @@ not. Ctrl-C or SIGTERM ends them early, still shows the summary, and exits with 
 
 With --expect the outcomes that it names are OK, and any other is WRONG: "OK expected REFUSED", or
 "WRONG expected REFUSED got OK". With --wait the tries before the first that is OK are not shown;
-when time is over the last is, and no more are made.
+when time is over the last is, and no more are made. Near its end a try has only what is left, but
+where TIMEOUT is expected each has all of --timeout.
 
 With --udp every try is one datagram from a new socket to the first address of the name. None is
 sent twice: when it or its answer is lost, the try is TIMEOUT.
@@ -87,6 +91,7 @@ def run(options: argparse.Namespace) -> int:
             show_try(options, number, result)
     except KeyboardInterrupt:
         interrupted = True
+    finish()
     exit_code = EXIT_INTERRUPTED if interrupted else summary.outcome.exit_code
     if options.count > 1:
         show_summary(options, summary, exit_code)
@@ -95,14 +100,12 @@ def run(options: argparse.Namespace) -> int:
 
 def results(options: argparse.Namespace) -> Iterator[Result]:
     """The result of each try as it ends. When the first was waited for in vain it is the only."""
-    for number in paced(options.count, options.interval):
-        if number > 1:
+    first = until_met(partial(attempt, options), is_ok, options.wait, least_s(options))
+    due = time.monotonic() - first.elapsed + options.interval
+    yield first
+    if options.count > 1 and (is_ok(first) or not options.wait):
+        for _ in paced(options.count - 1, options.interval, due):
             yield attempt(options)
-        else:
-            first = until_met(partial(attempt, options), is_ok, options.wait)
-            yield first
-            if options.wait and not is_ok(first):
-                return
 
 
 def is_ok(result: Result) -> bool:
@@ -110,17 +113,17 @@ def is_ok(result: Result) -> bool:
     return result.outcome is Outcome.OK
 
 
-def paced(count: int | None, interval_s: float) -> Iterator[int]:
+def paced(count: int | None, interval_s: float, due: float = -math.inf) -> Iterator[int]:
     """Yield 1 to `count`, or without end, `interval_s` apart from start to start; after a late one
-    at once.
+    at once. The first is `due` at that moment of the monotonic clock.
     """
     for number in itertools.count(1):
+        while (left := due - time.monotonic()) > 0:
+            time.sleep(min(left, LONGEST_SLEEP_S))
         due = time.monotonic() + interval_s
         yield number
         if number == count:
             return
-        while (left := due - time.monotonic()) > 0:
-            time.sleep(min(left, LONGEST_SLEEP_S))
 
 
 def show_try(options: argparse.Namespace, number: int, result: Result) -> None:
@@ -138,14 +141,16 @@ def facts(options: argparse.Namespace, found: Result | Summary) -> dict[str, obj
 
 
 def show_summary(
-    options: argparse.Namespace, summary: Summary, exit_code: int, gaps: Gaps | None = None
+    options: argparse.Namespace,
+    summary: Summary,
+    exit_code: int,
+    more: Mapping[str, object] = NOT_WATCHED,
+    more_text: str = "",
 ) -> None:
-    """Show the summary as text or JSON; a watch also sums up its gaps."""
+    """Show the summary as text or JSON, with what a watch has to say beyond it."""
     if options.json:
         kind = {"protocol": options.protocol, "exit": exit_code}
-        of_gaps = gaps.facts() if gaps else dict.fromkeys(Gaps().facts())
-        show_json("summary", {**kind, **facts(options, summary), **of_gaps})
+        show_json("summary", {**kind, **facts(options, summary), **more})
     else:
         interrupted = "interrupted" if exit_code == EXIT_INTERRUPTED else ""
-        parts = [summary.line(), gaps.line() if gaps else "", interrupted]
-        show("; ".join(filter(None, parts)))
+        show("; ".join(filter(None, [summary.line(), more_text, interrupted])))

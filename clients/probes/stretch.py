@@ -18,16 +18,19 @@ MAX_SHOWN_NAMES = 5
 class Stretch:
     """Counts tries by what they came to, those that came `as_expected` and those that `failed`.
 
-    Latency is that of whole tries, from look-up to last byte, with an OK answer.
+    It begins at the moment when the last try before it ended, if there was one. Latency is that of
+    whole tries, from look-up to last byte, with an OK answer.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, began_s: float | None) -> None:
+        self._began_s = began_s
+        self._intervals = 0  # from the end of a try to that of the next
         self.as_expected: Counter[Outcome] = Counter()
         self.failed: Counter[Outcome] = Counter()
         self.latency = Histogram()
         self.answers = Tally()
         self.last: Outcome | None = None
-        self.began_s = self.ended_s = 0.0
+        self.ended_s = 0.0
 
     @property
     def sent(self) -> int:
@@ -36,8 +39,10 @@ class Stretch:
 
     def add(self, at_s: float, result: Result) -> None:
         """Count a try that ended at a moment, in seconds."""
-        if self.last is None:
-            self.began_s = at_s
+        if self._began_s is None:
+            self._began_s = at_s
+        else:
+            self._intervals += 1
         self.ended_s = at_s
         self.last = result.got
         counts = self.as_expected if result.outcome is Outcome.OK else self.failed
@@ -77,9 +82,8 @@ class Stretch:
         }
 
     def _rate(self) -> float | None:
-        # Between the first and the last try lie as many intervals as there were tries after it.
-        lasted = self.ended_s - self.began_s
-        return (self.sent - 1) / lasted if lasted > 0 else None
+        lasted = self.ended_s - (self._began_s or 0.0)
+        return self._intervals / lasted if self._intervals and lasted > 0 else None
 
 
 def answerer_of(result: Result) -> str | None:

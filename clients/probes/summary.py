@@ -58,6 +58,8 @@ class Summary:
         )
         times = [_line(phase.words, took) for phase, took in self._times.items()]
         identities = self._identities.text()
+        if unnamed := self._got[Outcome.OK] - self._identities.total:
+            identities += f" and {unnamed} without" if identities else ""
         got = f"got {_words(_names(self._got))}" if self._is_expecting else ""
         parts = filter(None, [got, *times, f"by identity: {identities}" if identities else ""])
         return "; ".join([f"SUMMARY {self._transport.to(self._target)} {counts}", *parts])

@@ -90,13 +90,17 @@ def exit_status(tool: Callable[[], int]) -> int:
             return tool()
         finally:
             sys.stdout.flush()
-    except BrokenPipeError:
-        _discard(sys.stdout)
-        return EXIT_BROKEN_PIPE
     except OSError as error:  # sockets raise none of these, so it is the output: a full disk, say
-        _discard(sys.stdout)
-        complain(f"cannot write the output: {error.strerror}")
-        return EXIT_WRITE_ERROR
+        return give_up(sys.stdout, error)
+
+
+def give_up(output: TextIO, error: OSError) -> int:
+    """Throw away what cannot be written, say why, unless the reader has gone; the exit status."""
+    _discard(output)
+    if isinstance(error, BrokenPipeError):
+        return EXIT_BROKEN_PIPE
+    complain(f"cannot write the output: {error.strerror}")
+    return EXIT_WRITE_ERROR
 
 
 def _open_closed_streams() -> None:

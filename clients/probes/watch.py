@@ -32,7 +32,8 @@ the report. Without these it exits with 0 when all tries were as expected, else 
 first that was not; with 23 when the report cannot be written, which is tried before the first try.
 
 The report is one HTML page without script, of bounded size: latency over time, gaps, distribution,
-outcomes, and who answered when. It is written at the end, and replaces the file as a whole.
+outcomes, and who answered when. It is written before the first try and at the end, each time as a
+whole in place of what is there.
 
 examples:
   probe watch daytime localhost:1200

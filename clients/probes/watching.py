@@ -11,7 +11,9 @@ from probes.display import Display, display_for
 from probes.journal import Journal
 from probes.report import report
 from probes.reporting import reported
+from probes.result import to_ms
 from probes.series import paced, show_summary
+from probes.stopping import finish
 from probes.summary import Summary
 
 # The moments of tries are exact until there are as many as a fourth of all slices.
@@ -33,6 +35,8 @@ class Watch:
         self._journal = Journal(options.interval / SLICES_AN_INTERVAL)
         self._began = time.time()
         self._began_s = time.monotonic()
+        self._asked_s: float | None = None  # when the try under way began
+        self._unfinished_s: float | None = None  # how long it had taken when the run ended
 
     def run(self) -> int:
         """Make all tries; returns the exit code."""
@@ -43,6 +47,8 @@ class Watch:
                 self._try(display)
         except KeyboardInterrupt:
             interrupted = True
+        finish()
+        self._end()
         display.end()
         return EXIT_INTERRUPTED if interrupted else self._summary.outcome.exit_code
 
@@ -54,15 +60,31 @@ class Watch:
             "a try may take": f"{options.timeout:g} s",
             "expected": ", ".join(each.name for each in options.expect) or "OK",
         }
+        if self._unfinished_s is not None:
+            facts["last try, not over"] = f"{self._unfinished_s:.1f} s"
         title = f"{options.protocol} {options.transport.to(options.target)}"
         return report(title, facts, self._journal, self._began)
 
     def sum_up(self, exit_code: int) -> None:
         """Show the summary of the tries so far."""
-        show_summary(self._options, self._summary, exit_code, self._journal.gaps)
+        gaps, took = self._journal.gaps, self._unfinished_s
+        more = {**gaps.facts(), "unfinished_ms": to_ms(took)}
+        parts = [gaps.line(), "" if took is None else f"{took:.1f} s into a try"]
+        text = "; ".join(filter(None, parts))
+        show_summary(self._options, self._summary, exit_code, more, text)
+
+    def _end(self) -> None:
+        now = self._now()
+        self._journal.end(now)
+        if self._asked_s is not None:
+            self._unfinished_s = now - self._asked_s
+
+    def _now(self) -> float:
+        return time.monotonic() - self._began_s
 
     def _try(self, display: Display) -> None:
+        self._asked_s = self._now()
         result = attempt(self._options)
-        at_s = time.monotonic() - self._began_s
+        at_s, self._asked_s = self._now(), None
         self._summary.add(result)
         display.take(at_s, result, self._journal.add(at_s, result))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
 import socket
 import threading
 from collections.abc import Iterator
@@ -11,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from peer import PATIENCE_S, Peer, Step, echo, expect, refusing, refusing_datagrams, send
-from process.clients.tool import Run, Tool, finish, run, start, withstand
+from process.clients.tool import Run, Tool, run, start, stop, withstand
 
 REQUEST = expect(b"HEAD / HTTP/1.0\r\n\r\n")
 LINE = b"Sun Aug 29 17:25:19 EST 2010\r\n"
@@ -159,6 +158,5 @@ def test_interrupt_of_waiting(tool: Tool) -> None:
     with Peer(lambda _: called.release()) as peer:
         process = start(*tool, peer.address, "--wait", "600")
         assert all(called.acquire(timeout=PATIENCE_S) for _ in range(3))
-        process.send_signal(signal.SIGINT)
-        done = finish(process)
+        done = stop(process)
     assert (done.code, done.out, done.err) == (130, "", "")

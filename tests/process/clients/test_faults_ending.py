@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -23,8 +23,8 @@ from peer import (
     send,
     wait_for,
 )
-from process.clients.tool import LAUNCHER, Run, Tool, finish, start, start_python
-from server_process import is_connecting, is_sleeping, wait_until
+from process.clients.tool import LAUNCHER, Tool, finish, start, start_python, stop
+from server_process import is_connecting, wait_until
 
 HOLD: Tool = ("probe", "hold")
 REACHING: list[Tool] = [("headinfo",), ("probe", "daytime"), ("probe", "echo"), HOLD]
@@ -45,16 +45,45 @@ import os, signal, socket, time
 socket.getaddrinfo = lambda *_: (os.kill(os.getpid(), signal.SIGINT), time.sleep(60))
 """
 
+# A signal that comes when the run is over: as its report is put in place of the one from before the
+# run, as its summary is told, and as the interpreter goes.
+LATE_SIGNAL = """
+import builtins, os, pathlib
+def send():
+    os.kill(os.getpid(), {number})
+def send_before(owner, name, is_due):
+    wrapped = getattr(owner, name)
+    def call(*arguments, **options):
+        if is_due(*arguments):
+            send()
+        return wrapped(*arguments, **options)
+    setattr(owner, name, call)
+"""
+LATE = {
+    "report": """
+replaced = []
+send_before(pathlib.Path, "replace", lambda *_: replaced.append(0) or len(replaced) == 2)
+""",
+    "summary": """
+send_before(builtins, "print", lambda *texts: "SUMMARY" in str(texts))
+""",
+    "exit": """
+class Last:
+    def __del__(self, kill=os.kill, pid=os.getpid()):
+        kill(pid, {number})
+last = Last()
+""",
+}
+SUMMING: list[Tool] = [
+    ("probe", "echo", "--count", "2", "--interval", "0.01"),
+    ("probe", "hold", "--duration", "0.1"),
+    ("probe", "watch", "echo", "--count", "2", "--interval", "0.01"),
+    ("probe", "conform", "echo", "--timeout", "5"),
+]
+REPORTS = {"watch": "--report", "conform": "--junit"}
+
 # Far above the patience of `finish`: whoever waits for it does not pass.
 PATIENT = ("--timeout", "600")
-
-
-def finish_interrupted(process: subprocess.Popen[bytes]) -> Run:
-    """Press Ctrl-C while it waits."""
-    # Between two calls that wait there is Python, in which a socket may just have been opened.
-    wait_until(lambda: is_sleeping(process.pid), "a call that waits")
-    process.send_signal(signal.SIGINT)
-    return finish(process)
 
 
 @TOOLS
@@ -83,7 +112,7 @@ def test_interrupt_in_connect(tool: Tool) -> None:
     with black_hole() as address:
         process = start(*tool, address, *PATIENT)
         wait_until(lambda: is_connecting(process.pid), "a SYN")
-        done = finish_interrupted(process)
+        done = stop(process)
     assert (done.code, done.out, done.err) == (130, "", "")
 
 
@@ -98,7 +127,7 @@ def test_interrupt_in_answer(tool: Tool) -> None:
         if tool == HOLD:
             assert process.stdout
             assert process.stdout.readline().startswith(b"OPEN ")
-        done = finish_interrupted(process)
+        done = stop(process)
         over.set()
     assert (done.code, done.words, done.err) == (130, ["SUMMARY"] if tool == HOLD else [], "")
 
@@ -111,8 +140,29 @@ def test_interrupt_over_udp(protocol: str) -> None:
     with DatagramPeer(lambda _: asked.set()) as peer:
         process = start("probe", protocol, peer.address, "--udp", *PATIENT)
         assert asked.wait(PATIENCE_S)
-        done = finish_interrupted(process)
+        done = stop(process)
     assert (done.code, done.out, done.err) == (130, "", "")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda s: s.name)
+@pytest.mark.parametrize("moment", LATE)
+@pytest.mark.parametrize("tool", SUMMING, ids=" ".join)
+@pytest.mark.usefixtures("interruptible")
+def test_a_signal_that_comes_too_late(
+    tool: Tool, moment: str, number: signal.Signals, tmp_path: Path
+) -> None:
+    """When the run is over a signal changes nothing: neither report nor summary nor exit code."""
+    program = (LATE_SIGNAL + LATE[moment]).format(number=number.value) + LAUNCHER.format(
+        tool="probe"
+    )
+    option = REPORTS.get(tool[1])
+    report = [option, str(tmp_path / "report")] if option else []
+    with Peer(echo()) as peer:
+        done = finish(start_python("-c", program, *tool[1:], peer.address, *report))
+    assert (done.code, done.words[-1], done.err) == (int("conform" in tool), "SUMMARY", "")
+    assert "interrupted" not in done.out
+    assert [each.name for each in tmp_path.iterdir()] == (["report"] if report else [])
+    assert all("ended before" not in each.read_text() for each in tmp_path.iterdir())
 
 
 @contextmanager

@@ -7,12 +7,13 @@ import re
 import signal
 import socket
 import threading
+import time
 from typing import Any
 
 import pytest
 
 from peer import PATIENCE_S, Peer, Step, echo, expect_end, pause, refusing, reset, wait_for
-from process.clients.tool import Run, finish, measure, run, start
+from process.clients.tool import Run, finish, measure, run, start, stop
 
 SHORT = ("--duration", "0.5", "--interval", "0.05")
 # What a pause is compared with, and what it is.
@@ -113,6 +114,21 @@ def test_a_pause_is_told_at_once() -> None:
         over.set()
         done = finish(process)
     assert done.words[-1] == "SUMMARY"
+
+
+def test_a_pause_that_is_cut_short() -> None:
+    """Stopped in a pause, it tells how long that has lasted, not how long when it was told."""
+    over = threading.Event()
+    with Peer(wait_for(over)) as peer:
+        arguments = (peer.address, "--gap", "0.2", "--interval", "60", "--json")
+        process = start("probe", "hold", *arguments)
+        assert process.stdout
+        for _ in range(2):  # open, and the pause
+            told = json.loads(process.stdout.readline())
+        time.sleep(PAUSE_S)
+        (held,) = objects(stop(process, signal.SIGTERM))
+        over.set()
+    assert held["longest_pause_ms"] >= told["pause_ms"] + PAUSE_S * 1000 / 2
 
 
 def test_a_pause_within_the_gap() -> None:
@@ -223,16 +239,15 @@ def test_expectation() -> None:
 
 
 @pytest.mark.usefixtures("interruptible")
-@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM], ids=lambda s: s.name)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda s: s.name)
 @pytest.mark.parametrize("form", [(), ("--json",)], ids=["text", "json"])
-def test_interrupt(form: tuple[str, ...], stop: signal.Signals) -> None:
+def test_interrupt(form: tuple[str, ...], number: signal.Signals) -> None:
     """Ctrl-C and SIGTERM end it with the summary, and exit with 130."""
     with Peer(echo_once, echo()) as peer:
         process = start("probe", "hold", peer.address, "--interval", "0.01", *form)
         assert process.stdout
         opened = process.stdout.readline()
-        process.send_signal(stop)
-        done = finish(process)
+        done = stop(process, number)
     assert opened
     assert (done.code, done.err, done.out.count("\n")) == (130, "", 1)
     if form:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import signal
+import socket
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import cache
@@ -13,8 +16,19 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from peer import Peer, Step, echo, expect, pause, refusing, refusing_datagrams, reset, send
-from process.clients.tool import COMMANDS, Tool, run
+from peer import (
+    PATIENCE_S,
+    Peer,
+    Step,
+    echo,
+    expect,
+    pause,
+    refusing,
+    refusing_datagrams,
+    reset,
+    send,
+)
+from process.clients.tool import COMMANDS, Run, Tool, run, start, stop
 
 PAGE = (Path(__file__).parents[3] / "docs/json.md").read_text()
 
@@ -102,14 +116,40 @@ def restarting() -> Iterator[str]:
         yield peer.address
 
 
+class Stalling:
+    """An echo service that answers once, and says when it has fallen silent."""
+
+    def __init__(self) -> None:
+        self.silent, self.over = threading.Event(), threading.Event()
+        self._steps = iter([echo()])
+
+    def play(self, caller: socket.socket) -> None:
+        """Answer the first caller, and keep the second one waiting."""
+        if step := next(self._steps, None):
+            step(caller)
+        else:
+            self.silent.set()
+            assert self.over.wait(PATIENCE_S)
+
+    def stop(self, tool: Tool) -> Run:
+        """Run a tool against it, and stop that when it waits in vain."""
+        with Peer(self.play) as peer:
+            process = start(*tool, peer.address, "--json")
+            assert self.silent.wait(PATIENCE_S)
+            done = stop(process, signal.SIGTERM)
+            self.over.set()
+        return done
+
+
 LINE = b"Sun Aug 29 17:25:19 UTC 2010 web-1\r\n"
 REQUEST = expect(b"HEAD / HTTP/1.0\r\n\r\n")
 HEAD = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.0 200 OK\r\nA: b\r\n\r\nbody"
 
 SEVERAL = ("--count", "2", "--interval", "0.001")
 
-# Runs that print every object, and have a value for every field that may be null.
-RUNS: list[tuple[Tool, Callable[[], AbstractContextManager[str]]]] = [
+# Runs that print every object, and have a value for every field that may be null. One without a
+# place is stopped in a try.
+RUNS: list[tuple[Tool, Callable[[], AbstractContextManager[str]] | None]] = [
     (("headinfo",), serving(REQUEST, send(HEAD))),
     (("headinfo",), serving(REQUEST, send(b"no HTTP"))),
     (("headinfo", "--expect", "REFUSED"), refusing),
@@ -124,6 +164,7 @@ RUNS: list[tuple[Tool, Callable[[], AbstractContextManager[str]]]] = [
     (("probe", "hold", "--expect", "REFUSED"), refusing),
     (("probe", "watch", "daytime", "--count", "4", "--interval", "0.001"), restarting),
     (("probe", "watch", "echo", "--udp", *SEVERAL), refusing_datagrams),
+    (("probe", "watch", "echo", "--interval", "0.001", "--timeout", "60"), None),
     (("probe", "conform", "daytime"), serving(send(LINE))),
     (("probe", "conform", "echo"), refusing),
 ]
@@ -133,8 +174,11 @@ RUNS: list[tuple[Tool, Callable[[], AbstractContextManager[str]]]] = [
 def printed(number: int) -> list[Object]:
     """The objects that one of the runs printed."""
     tool, place = RUNS[number]
-    with place() as address:
-        done = run(*tool, address, "--json")
+    if place:
+        with place() as address:
+            done = run(*tool, address, "--json")
+    else:
+        done = Stalling().stop(tool)
     return [json.loads(line) for line in done.out.splitlines()]
 
 

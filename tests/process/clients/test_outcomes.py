@@ -23,6 +23,7 @@ from process.clients.tool import (
     run,
     start,
     start_python,
+    stop,
 )
 
 TOOLS = pytest.mark.parametrize("tool", COMMANDS, ids=" ".join)
@@ -64,9 +65,9 @@ def test_unknown_option(tool: tuple[str, ...]) -> None:
 
 
 @pytest.mark.usefixtures("interruptible")
-@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM], ids=lambda s: s.name)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda s: s.name)
 @pytest.mark.parametrize("form", [(), ("--json",)], ids=["text", "json"])
-def test_interrupt_of_several_tries(form: tuple[str, ...], stop: signal.Signals) -> None:
+def test_interrupt_of_several_tries(form: tuple[str, ...], number: signal.Signals) -> None:
     """Ctrl-C or SIGTERM between tries still shows the summary of those that ended, and exits with
     130.
     """
@@ -74,8 +75,7 @@ def test_interrupt_of_several_tries(form: tuple[str, ...], stop: signal.Signals)
         process = start("probe", "daytime", peer.address, "--count", "9", "--interval", "60", *form)
         assert process.stdout
         first = process.stdout.readline()
-        process.send_signal(stop)
-        done = finish(process)
+        done = stop(process, number)
     assert first
     assert (done.code, done.err, done.out.count("\n")) == (130, "", 1)
     if form:

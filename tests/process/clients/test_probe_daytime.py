@@ -67,7 +67,7 @@ def test_identity() -> None:
     with Peer(lambda caller: caller.sendall(LINE[:-2] + next(names) + b"\r\n")) as peer:
         done = run("probe", "daytime", peer.address, "--count", "4", "--interval", "0.01")
     assert done.words == ["OK", "OK", "OK", "OK", "SUMMARY"]
-    assert done.out.endswith("; by identity: web-7f9c 2, web-x 1\n")
+    assert done.out.endswith("; by identity: web-7f9c 2, web-x 1 and 1 without\n")
 
 
 def test_json_of_identities() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import signal
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 
 from peer import PATIENCE_S, DatagramPeer, Peer, Step, echo, refusing, reset, send, wait_for
-from process.clients.tool import Run, Tool, finish, run, show, start
+from process.clients.tool import Run, Tool, finish, run, show, start, stop
 from server_process import ServerProcess, free_port
 
 DAYTIME: Tool = ("probe", "watch", "daytime")
@@ -93,11 +94,12 @@ def test_a_gap_without_an_end() -> None:
         assert process.stdout
         while b"RESET" not in process.stdout.readline():
             pass
-        process.send_signal(signal.SIGTERM)
-        done = finish(process)
+        done = stop(process, signal.SIGTERM)
     *_, summary = done.out.splitlines()
-    told = "; 1 gap, the longest [0-9.]+ s, the last not over; interrupted$"
-    assert re.search(told, summary)
+    told = (
+        "; 1 gap, the longest [0-9.]+ s, the last not over(; [0-9.]+ s into a try)?; interrupted$"
+    )
+    assert re.search(f"{told}$", summary)
     assert done.code == 130
 
 
@@ -176,8 +178,7 @@ def test_until_stopped() -> None:
         process = start(*ECHO, peer.address, "--interval", "0.001")
         for _ in range(20):
             assert answered.acquire(timeout=PATIENCE_S)
-        process.send_signal(signal.SIGTERM)
-        done = finish(process)
+        done = stop(process, signal.SIGTERM)
     assert done.code == 130
     assert done.out.endswith("; interrupted\n")
 
@@ -204,6 +205,7 @@ def test_terminal() -> None:
     counts = [re.findall("[0-9]+ of [0-9]+ ok", state)[0] for state in states]
     assert counts[:3] == ["1 of 1 ok", "1 of 2 ok", "2 of 3 ok"]  # news do not wait
     assert max(len(state) for state in states) == 59
+    assert all(len(state) < 59 or state.endswith("...") for state in states)
     assert [each.split()[1] for each in stayed] == ["begins", "first", "OK", "RESET", peer.address]
     good, bad = rb"\x1b\[1;32mOK\x1b\[0m", rb"\x1b\[1;31mRESET\x1b\[0m"
     assert re.search(TIME.encode() + b" begins " + good + b"\r\n", shown)
@@ -239,8 +241,7 @@ def test_restart_shows_in_the_report(page: Path) -> None:
     assert "OK -> REFUSED" in heard[2]
     with ServerProcess("daytime", "--port", port, "--identity", "web-2") as server:
         server.connections(3)
-        process.send_signal(signal.SIGINT)
-        done = finish(process)
+        done = stop(process)
     assert "REFUSED -> OK after a gap of " in done.out
     assert "first answer by web-2" in done.out
     text = page.read_text()
@@ -265,14 +266,35 @@ def test_report_to_stdout() -> None:
 
 
 def test_report_replaces(page: Path) -> None:
-    """A report takes the place of the one before, when it is whole."""
+    """A report takes the place of the one before from the beginning on, always whole."""
     page.write_text("before")
     go_on = threading.Event()
     with Peer(in_turn(echo(), wait_for(go_on))) as peer:
         process = start(*ECHO, peer.address, "--report", str(page), "--count", "2", *QUICK)
         assert process.stdout
         process.stdout.readline()
-        assert page.read_text() == "before"
+        assert "0 of 0 tries were as expected." in page.read_text()
         go_on.set()
         finish(process)
-    assert page.read_text().startswith("<!DOCTYPE html>")
+    assert "1 of 2 tries were as expected;" in page.read_text()
+    assert page.read_text().endswith("</html>\n")
+
+
+def test_a_try_under_way(page: Path) -> None:
+    """Stopped in a try, it says how long that had taken: silence is no good news."""
+    asked, over = threading.Event(), threading.Event()
+
+    def say_nothing(_: socket.socket) -> None:
+        asked.set()
+        assert over.wait(PATIENCE_S)
+
+    with Peer(in_turn(echo(), say_nothing)) as peer:
+        arguments = (*QUICK, "--timeout", "60", "--json", "--report", str(page))
+        process = start(*ECHO, peer.address, *arguments)
+        assert asked.wait(PATIENCE_S)
+        done = stop(process, signal.SIGTERM)
+        over.set()
+    summary = objects(done)[-1]
+    assert (summary["sent"], summary["ok"], summary["gaps"]) == (1, 1, 0)
+    assert summary["unfinished_ms"] > 0
+    assert re.search(r"last try, not over</th><td>[0-9.]+ s</td>", page.read_text())

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
+import termios
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from io import FileIO
 from pathlib import Path
+
+from server_process import is_sleeping, wait_until
 
 CLIENTS = Path(__file__).parents[3] / "clients"
 # Output is buffered as it is for a user, whatever this process was told.
@@ -144,15 +148,24 @@ def finish(process: subprocess.Popen[bytes]) -> Run:
     return Run(process.returncode, stdout or b"", stderr or b"")
 
 
+def stop(process: subprocess.Popen[bytes], number: signal.Signals = signal.SIGINT) -> Run:
+    """Stop a started tool while it waits, by Ctrl-C or another signal."""
+    # Between two calls that wait there is Python, in which a socket may just have been opened.
+    wait_until(lambda: is_sleeping(process.pid), "a call that waits")
+    process.send_signal(number)
+    return finish(process)
+
+
 def run(tool: str, *arguments: str) -> Run:
     """Run a tool to its end."""
     return finish(start(tool, *arguments))
 
 
 def show(tool: Tool, *arguments: str, **environment: str) -> bytes:
-    """Run a tool on a terminal, and see all that it writes there."""
+    """Run a tool on a terminal of so many COLUMNS, 80 by default, and see all that it writes."""
     ours, its = os.openpty()
-    base = {name: each for name, each in ENVIRONMENT.items() if name not in ("NO_COLOR", "COLUMNS")}
+    termios.tcsetwinsize(its, (24, int(environment.get("COLUMNS", 80))))
+    base = {name: each for name, each in ENVIRONMENT.items() if name != "NO_COLOR"}
     process = subprocess.Popen(
         [*PYTHON, "-c", LAUNCHER.format(tool=tool[0]), *tool[1:], *arguments],
         env=base | {"TERM": "xterm"} | environment,

@@ -66,6 +66,15 @@ def test_gaps() -> None:
     assert journal.gaps.facts() == {"gaps": 3, "longest_gap_ms": 3000.0, "gap_open": True}
 
 
+def test_end() -> None:
+    """A gap that is not over has lasted until the run ends, and so has the run."""
+    journal = Journal(1)
+    told(*map(tried, [OK, RESET]), journal=journal)
+    journal.end(9.5)
+    assert journal.gaps.line() == "1 gap, the longest 9.5 s, the last not over"
+    assert journal.total.ended_s == 9.5
+
+
 def test_one_gap() -> None:
     """One that is over is told as one; where there was none, nothing is."""
     journal = Journal(1)

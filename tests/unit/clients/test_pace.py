@@ -42,6 +42,12 @@ def test_pace(clock: Clock) -> None:
     assert clock.now == 35.0
 
 
+def test_first_is_due_later(clock: Clock) -> None:
+    """The first may be due at a moment; the others follow it."""
+    started = [clock.now for _ in paced(2, 10.0, due=3.0)]
+    assert started == [3.0, 13.0]
+
+
 def test_without_end(clock: Clock) -> None:
     """Without a count it goes on."""
     assert list(islice(paced(None, 10.0), 1000)) == list(range(1, 1001))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from probes.replacement import check_replaceable, replace
+from probes.replacement import replace
 
 
 def names(directory: Path) -> list[str]:
@@ -20,28 +20,21 @@ def test_replace(tmp_path: Path) -> None:
     """A new file and one in the place of another have the text, and nothing else is left."""
     path = tmp_path / "page.html"
     for text in ("one", "tw\u00f6"):
-        check_replaceable(path)
         replace(path, text)
         assert path.read_text("utf-8") == text
         assert names(tmp_path) == ["page.html"]
 
 
-def test_check_leaves_no_trace(tmp_path: Path) -> None:
-    """To ask whether a file can be written makes none, and changes none."""
-    path = tmp_path / "page.html"
-    check_replaceable(path)
-    assert names(tmp_path) == []
-    path.write_text("before")
-    check_replaceable(path)
-    assert (names(tmp_path), path.read_text()) == (["page.html"], "before")
-
-
 def test_mode(tmp_path: Path) -> None:
-    """Who may read the file is for the umask to say."""
+    """Who may read a new file is for the umask to say; one that is replaced keeps its mode."""
+    path = tmp_path / "page.html"
     before = os.umask(0o027)
-    replace(tmp_path / "page.html", "")
+    replace(path, "")
     os.umask(before)
-    assert (tmp_path / "page.html").stat().st_mode & 0o777 == 0o640
+    assert path.stat().st_mode & 0o777 == 0o640
+    path.chmod(0o604)
+    replace(path, "")
+    assert path.stat().st_mode & 0o777 == 0o604
 
 
 def test_link(tmp_path: Path) -> None:
@@ -61,9 +54,8 @@ def test_no_place(tmp_path: Path, what: str) -> None:
     with socket.socket(socket.AF_UNIX) as bound:
         bound.bind(str(tmp_path / "socket"))
         mode = path.stat().st_mode if path.exists() else None
-        for write in (check_replaceable, lambda path: replace(path, "text")):
-            with pytest.raises(OSError, match=r"regular file|No such|Not a directory"):
-                write(path)
+        with pytest.raises(OSError, match=r"regular file|No such|Not a directory"):
+            replace(path, "text")
     assert (path.stat().st_mode if path.exists() else None) == mode
     assert names(tmp_path) == ["file", "socket"]
 

@@ -119,7 +119,7 @@ def test_identities() -> None:
     for identity in ["web-x", "web-7f9c", None, "web-7f9c", "web-x", "web-7f9c"]:
         summary.add(named(identity))
     summary.add(result(Outcome.TIMEOUT, 1, 9))
-    assert summary.line().endswith("; by identity: web-7f9c 3, web-x 2")
+    assert summary.line().endswith("; by identity: web-7f9c 3, web-x 2 and 1 without")
     facts = summary.daytime_facts()
     assert facts == {"identities": {"web-7f9c": 3, "web-x": 2}, "other_identities": 0}
 

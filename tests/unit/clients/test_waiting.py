@@ -65,6 +65,23 @@ def test_in_vain(clock: Clock) -> None:
     assert sum(clock.pauses) == pytest.approx(clock.now, abs=0.01)
 
 
+def test_a_try_is_not_cut_short(clock: Clock) -> None:
+    """Where each try must have its time, none begins that would not have it, but for the first."""
+    allowed = []
+
+    def attempt(at_most_s: float) -> float:
+        allowed.append(at_most_s)
+        clock.now += 0.3
+        return at_most_s
+
+    until_met(attempt, lambda _: False, 5, 2)
+    assert min(allowed) >= 2
+    assert 2.5 < clock.now < 5 - 2 + 0.4
+    allowed.clear()
+    until_met(attempt, lambda _: False, 1, 2)
+    assert allowed == [2]
+
+
 def test_a_try_that_takes_all_the_time(clock: Clock) -> None:
     """When time is over after a try there is no other."""
 

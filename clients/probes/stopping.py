@@ -1,0 +1,35 @@
+"""Ctrl-C and SIGTERM: they end a run, but not what is told of it."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+
+Handler = Callable[..., object] | signal.Handlers
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+def begin() -> None:
+    """Have either signal raise KeyboardInterrupt."""
+    # Stopped by `kill` or by an engine a tool has as much to tell as when stopped by hand. In a
+    # container, where it may be process 1, it would not even be stopped otherwise.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
+def finish() -> None:
+    """The run is over: one more signal comes too late to change anything. A second one is heard,
+    since nobody may read what is still to be told.
+    """
+    _handle(lambda *_: _handle(signal.default_int_handler))
+
+
+def end() -> None:
+    """All is told: a signal must not change the exit status while the interpreter leaves."""
+    _handle(signal.SIG_IGN)
+
+
+def _handle(handler: Handler) -> None:
+    for number in SIGNALS:
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as a shell's background jobs have it
+            signal.signal(number, handler)
