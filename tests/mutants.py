@@ -462,7 +462,7 @@ MUTANTS: dict[str, dict[str, str]] = {
     },
     "tests/process/clients/test_expect.py": {
         "test_wait_in_vain": r"""
-            clients/probes/waiting.py | left < least_s + FIRST_PAUSE_S | False
+            clients/probes/waiting.py | left < 2 * FIRST_PAUSE_S | False
         """,
         "test_wait_for_silence": r"""
             clients/probes/attempt.py | min(options.timeout, at_most_s) | options.timeout
@@ -530,29 +530,33 @@ MUTANTS: dict[str, dict[str, str]] = {
             clients/probes/series.py | interrupted = True | interrupted = False
         """,
         "test_a_signal_that_comes_too_late": r"""
-            clients/probes/reporting.py | finish()\n            error | error
-            clients/probes/series.py | finish()\n    exit_code | exit_code
-            clients/probes/hold.py | finish()\n    report.sum_up | report.sum_up
+            clients/probes/watching.py | finish()\n        except | pass\n        except
+            clients/probes/conforming.py | finish()\n    except | pass\n    except
+            clients/probes/series.py | finish()\n    except | pass\n    except
+            clients/probes/hold.py | finish()\n    except | pass\n    except
             clients/probes/commands.py | stopping.end() | pass
+        """,
+        "test_a_reader_who_does_not_read": r"""
+            clients/probes/terminal.py | _discard(sys.stdout)\n        _discard(sys.stderr)\n        raise | raise
         """,
         "test_closed_stdout": r"""
             clients/probes/terminal.py | _discard(output)\n    if | if
         """,
         "test_closed_stderr": r"""
-            clients/probes/terminal.py | _discard(sys.stderr) | pass
+            clients/probes/terminal.py | change the outcome\n        _discard(sys.stderr) | change the outcome\n        pass
         """,
     },
     "tests/process/clients/test_faults_watch.py": {
         "test_stop_in_answer": r"""
             clients/probes/watching.py | interrupted = True | interrupted = False
-            clients/probes/stopping.py | signal.signal(signal.SIGTERM, signal.default_int_handler) | pass
+            clients/probes/stopping.py | SIGNALS = (signal.SIGINT, signal.SIGTERM) | SIGNALS = (signal.SIGINT,)
         """,
         "test_stop_between_tries": r"""
             clients/probes/watching.py | interrupted = True | interrupted = False
-            clients/probes/stopping.py | signal.signal(signal.SIGTERM, signal.default_int_handler) | pass
+            clients/probes/stopping.py | SIGNALS = (signal.SIGINT, signal.SIGTERM) | SIGNALS = (signal.SIGINT,)
         """,
         "test_nobody_reads_on": r"""
-            clients/probes/reporting.py | finally:\n            finish() | except ZeroDivisionError:\n            raise\n        else:\n            finish()
+            clients/probes/reporting.py | finally:\n            error = _write | except ZeroDivisionError:\n            raise\n        else:\n            error = _write
         """,
         "test_no_place_for_the_report": r"""
             clients/probes/reporting.py | (error := _replace(path, report())) | (error := 0)
@@ -602,11 +606,14 @@ MUTANTS: dict[str, dict[str, str]] = {
     "tests/process/clients/test_conform.py": {
         "test_interrupt_of_checks": r"""
             clients/probes/conforming.py | return EXIT_INTERRUPTED | pass
-            clients/probes/stopping.py | signal.signal(signal.SIGTERM, signal.default_int_handler) | pass
+            clients/probes/stopping.py | SIGNALS = (signal.SIGINT, signal.SIGTERM) | SIGNALS = (signal.SIGINT,)
             clients/probes/conforming.py | checks[len(made) :] | []
         """,
         "test_a_report_of_a_run_that_was_killed": r"""
             clients/probes/reporting.py | (error := _replace(path, report())) | (error := 0)
+        """,
+        "test_bytes_that_are_lost_after_a_stall": r"""
+            clients/probes/pressure.py | min(STALL_S, (now_s - began_s) / 2) | STALL_S
         """,
         "test_relays_have_buffers_too": r"""
             clients/probes/pressure.py | 128 * 1024 * 1024 | 16 * 1024 * 1024

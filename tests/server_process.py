@@ -296,6 +296,11 @@ def is_sleeping(pid: int) -> bool:
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "S"
 
 
+def is_writing(pid: int) -> bool:
+    """Whether the first thread of a process waits for room in a pipe."""
+    return "pipe_write" in Path(f"/proc/{pid}/wchan").read_text()
+
+
 def tcp_sockets(pid: int) -> Iterator[tuple[int, str]]:
     """Local port and state of each of a process's TCP sockets."""
     sockets = open_files(pid)

@@ -16,6 +16,7 @@ from probes.junit import junit_report
 from probes.outcome import Outcome
 from probes.reporting import reported
 from probes.result import Trace, Transport
+from probes.stopping import finish
 from probes.terminal import show, show_json
 
 CHECKS = {"echo": echo_checks.CHECKS, "daytime": daytime_checks.CHECKS}
@@ -49,6 +50,7 @@ def make_checks(
         for finding in findings(options, checks):
             made.append(finding)
             show_finding(options, finding)
+        finish()
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     has_failed = any(finding.verdict is Verdict.FAIL for finding in made)

@@ -142,7 +142,7 @@ def ask_as_twin(datagram: bytes, way: Way) -> FromService:
 def bound_socket(ports: Sequence[int], address: Address) -> socket.socket:
     """A UDP socket on the first of `ports` that can be had; raises Skip."""
     # Where the service runs on this host, all of 127.0.0.0/8 is ours, and it may hold 127.0.0.1.
-    hosts = ["", "127.0.0.2"] if address.sockaddr[0].startswith("127.") else [""]
+    hosts = ["", "127.0.0.2"] if true_address(address)[0].startswith("127.") else [""]
     reasons = []
     for place in product(hosts, ports):
         with os_errors_as_failures():

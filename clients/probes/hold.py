@@ -85,12 +85,13 @@ def run(options: argparse.Namespace) -> int:
     report = Report(options)
     try:
         result = hold(options, report)
-        report.end(result)
-        exit_code = result.outcome.exit_code
+        finish()
     except KeyboardInterrupt:
         report.look()
         exit_code = EXIT_INTERRUPTED
-    finish()
+    else:
+        report.end(result)
+        exit_code = result.outcome.exit_code
     report.sum_up(exit_code)
     return exit_code
 

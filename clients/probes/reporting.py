@@ -10,7 +10,6 @@ from typing import TextIO
 
 from probes.options import Parser
 from probes.replacement import replace
-from probes.stopping import finish
 from probes.terminal import EXIT_WRITE_ERROR, complain, give_up, quote
 
 STDOUT = "-"
@@ -40,7 +39,6 @@ def reported(
         try:
             exit_code = run()
         finally:
-            finish()
             error = _write(path, report, stdout)
         exit_code = error or exit_code
         sum_up(exit_code)

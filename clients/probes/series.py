@@ -89,9 +89,9 @@ def run(options: argparse.Namespace) -> int:
         for number, result in enumerate(results(options), 1):
             summary.add(result)
             show_try(options, number, result)
+        finish()
     except KeyboardInterrupt:
         interrupted = True
-    finish()
     exit_code = EXIT_INTERRUPTED if interrupted else summary.outcome.exit_code
     if options.count > 1:
         show_summary(options, summary, exit_code)

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable
+from typing import NoReturn
 
 Handler = Callable[..., object] | signal.Handlers
 
+# Stopped by `kill` or by an engine a tool has as much to tell as when stopped by hand. In a
+# container, where it may be process 1, SIGTERM would not even stop it otherwise.
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def begin() -> None:
-    """Have either signal raise KeyboardInterrupt."""
-    # Stopped by `kill` or by an engine a tool has as much to tell as when stopped by hand. In a
-    # container, where it may be process 1, it would not even be stopped otherwise.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    """Have either signal end the run, by KeyboardInterrupt."""
+    _handle(_stop)
 
 
 def finish() -> None:
@@ -27,6 +28,11 @@ def finish() -> None:
 def end() -> None:
     """All is told: a signal must not change the exit status while the interpreter leaves."""
     _handle(signal.SIG_IGN)
+
+
+def _stop(*_: object) -> NoReturn:
+    finish()
+    raise KeyboardInterrupt
 
 
 def _handle(handler: Handler) -> None:

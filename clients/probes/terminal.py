@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import TextIO
 
+from probes.commands import EXIT_INTERRUPTED
 from probes.outcome import Outcome
 
 JSON_SCHEMA = 1
@@ -86,12 +87,26 @@ def exit_status(tool: Callable[[], int]) -> int:
     """Run `tool` for its exit status, and end quietly when the reader has gone."""
     _open_closed_streams()
     try:
-        try:
-            return tool()
-        finally:
-            sys.stdout.flush()
+        return _flushed(tool)
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
     except OSError as error:  # sockets raise none of these, so it is the output: a full disk, say
         return give_up(sys.stdout, error)
+
+
+def _flushed(tool: Callable[[], int]) -> int:
+    try:
+        exit_code = tool()
+        sys.stdout.flush()
+    except SystemExit:
+        sys.stdout.flush()
+        raise
+    except KeyboardInterrupt:
+        # It may be that nobody reads: the interpreter would try once more, not to be stopped.
+        _discard(sys.stdout)
+        _discard(sys.stderr)
+        raise
+    return exit_code
 
 
 def give_up(output: TextIO, error: OSError) -> int:

@@ -17,8 +17,6 @@ T = TypeVar("T")
 # does not.
 FIRST_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 2.0
-# Enough for a try that is to come to something.
-LEAST_S = 0.1
 
 
 def add_wait(parser: Parser) -> None:
@@ -34,14 +32,14 @@ def add_wait(parser: Parser) -> None:
 def least_s(options: argparse.Namespace) -> float:
     """How many seconds each try must have: what we cut short has not timed out."""
     is_timeout_expected = Outcome.TIMEOUT in options.expect
-    return float(options.timeout) if is_timeout_expected else LEAST_S
+    return float(options.timeout) if is_timeout_expected else FIRST_PAUSE_S
 
 
 def until_met(
     attempt: Callable[[float], T],
     is_met: Callable[[T], bool],
     wait_s: float | None,
-    least_s: float = LEAST_S,
+    least_s: float = FIRST_PAUSE_S,
 ) -> T:
     """Make tries until one is met or `wait_s` are over, and return the last; one if it is None.
 
@@ -55,7 +53,7 @@ def until_met(
     while True:
         tried = attempt(max(end - time.monotonic(), least_s))
         left = end - time.monotonic()
-        if is_met(tried) or left < least_s + FIRST_PAUSE_S:
+        if is_met(tried) or left < 2 * FIRST_PAUSE_S:
             return tried
-        time.sleep(min(pause, left / 2, left - least_s))
+        time.sleep(min(pause, left / 2))
         pause = min(2 * pause, LONGEST_PAUSE_S)

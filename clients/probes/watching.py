@@ -45,9 +45,9 @@ class Watch:
         try:
             for _ in paced(self._options.count, self._options.interval):
                 self._try(display)
+            finish()
         except KeyboardInterrupt:
             interrupted = True
-        finish()
         self._end()
         display.end()
         return EXIT_INTERRUPTED if interrupted else self._summary.outcome.exit_code

@@ -19,6 +19,7 @@ from probes.address import parse_target
 from probes.check import Way
 from probes.conforming import CHECKS
 from probes.deadline import Deadline
+from probes.outcome import Failure
 from probes.pressure import press
 from probes.result import Trace
 from process.clients.tool import Run, finish, run, start, stop
@@ -188,6 +189,25 @@ def test_relays_have_buffers_too() -> None:
         target = parse_target(f"127.0.0.1:{place}")
         pressure = press(Way(target, socket.AF_INET, Deadline(PATIENCE_S), Trace()))
     assert pressure.is_stalled
+
+
+def test_bytes_that_are_lost_after_a_stall() -> None:
+    """E4: a server that falls silent with bytes owed fails, however short the time for it is."""
+    over = threading.Event()
+
+    def fall_silent(caller: socket.socket) -> None:
+        owed = 1 << 20
+        while owed > 0:
+            data = caller.recv(min(65536, owed))
+            caller.sendall(data)
+            owed -= len(data)
+        assert over.wait(PATIENCE_S)
+
+    with Peer(fall_silent) as peer:
+        way = Way(parse_target(peer.address), socket.AF_INET, Deadline(0.5), Trace())
+        with pytest.raises(Failure, match="came back after a stall"):
+            press(way)
+        over.set()
 
 
 @pytest.mark.usefixtures("interruptible")

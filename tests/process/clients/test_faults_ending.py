@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import threading
@@ -24,7 +25,7 @@ from peer import (
     wait_for,
 )
 from process.clients.tool import LAUNCHER, Tool, finish, start, start_python, stop
-from server_process import is_connecting, wait_until
+from server_process import is_connecting, is_writing, wait_until
 
 HOLD: Tool = ("probe", "hold")
 REACHING: list[Tool] = [("headinfo",), ("probe", "daytime"), ("probe", "echo"), HOLD]
@@ -79,6 +80,10 @@ SUMMING: list[Tool] = [
     ("probe", "hold", "--duration", "0.1"),
     ("probe", "watch", "echo", "--count", "2", "--interval", "0.01"),
     ("probe", "conform", "echo", "--timeout", "5"),
+]
+STUCK: list[Tool] = [
+    ("probe", "echo", "--count", "1000000", "--interval", "0.001", "--json"),
+    ("probe", "watch", "echo", "--interval", "0.001", "--every", "0.002", "--json"),
 ]
 REPORTS = {"watch": "--report", "conform": "--junit"}
 
@@ -193,6 +198,32 @@ def test_closed_stdout(tool: Tool, form: str) -> None:
         arguments = filter(None, [*tool[1:], peer.address, form])
         done = finish(start_python("-c", program, *arguments, stdout=stdout))
     assert (done.code, done.err) == (141, "")
+
+
+@contextmanager
+def reader_who_does_not_read() -> Iterator[tuple[int, int]]:
+    """Both ends of a small pipe."""
+    reader, writer = os.pipe()
+    fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
+    yield reader, writer
+    os.close(reader)
+    os.close(writer)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda s: s.name)
+@pytest.mark.parametrize("tool", STUCK, ids=" ".join)
+@pytest.mark.usefixtures("interruptible")
+def test_a_reader_who_does_not_read(tool: Tool, number: signal.Signals) -> None:
+    """Data that is in the way of its own end is given up: the third signal at most ends a tool."""
+    program = LAUNCHER.format(tool="probe")
+    with Peer(echo()) as peer, reader_who_does_not_read() as (_, stdout):
+        arguments = [*tool[1:], peer.address]
+        process = start_python("-c", program, *arguments, stdout=stdout)
+        for _ in range(3):
+            wait_until(lambda: process.poll() is not None or is_writing(process.pid), "a full pipe")
+            process.send_signal(number)
+        done = finish(process)
+    assert (done.code, done.err) == (130, "")
 
 
 def test_closed_stderr() -> None:

@@ -66,7 +66,7 @@ def test_in_vain(clock: Clock) -> None:
 
 
 def test_a_try_is_not_cut_short(clock: Clock) -> None:
-    """Where each try must have its time, none begins that would not have it, but for the first."""
+    """Where each try must have its time it has it, also beyond the end; none begins after that."""
     allowed = []
 
     def attempt(at_most_s: float) -> float:
@@ -75,11 +75,10 @@ def test_a_try_is_not_cut_short(clock: Clock) -> None:
         return at_most_s
 
     until_met(attempt, lambda _: False, 5, 2)
-    assert min(allowed) >= 2
-    assert 2.5 < clock.now < 5 - 2 + 0.4
-    allowed.clear()
-    until_met(attempt, lambda _: False, 1, 2)
-    assert allowed == [2]
+    assert len(allowed) > 5
+    assert allowed[0] == 5
+    assert min(allowed) == 2
+    assert clock.now < 5 + 0.3
 
 
 def test_a_try_that_takes_all_the_time(clock: Clock) -> None:
