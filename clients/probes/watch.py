@@ -61,7 +61,7 @@ def _add_options(parser: Parser) -> None:
         metavar="S",
         type=seconds,
         default=DEFAULT_EVERY_S,
-        help="seconds that a line is about, but for terminals (default: %(default)g)",
+        help="seconds from line to line, where it is no terminal (default: %(default)g)",
     )
     parser.add_argument("--json", action="store_true", help="one JSON object per line")
     add_report(parser, "--report", "write a page about the run (HTML)")
