@@ -52,11 +52,11 @@ def kernel_memory(server: ServerProcess) -> int:
 
 
 def feed(callers: list[socket.socket]) -> None:
-    """Have all callers send without reading, until none has room for a quarter of a second."""
+    """Have all callers send without reading, until none has room for a second."""
     data, moved_at = bytes(MIB), time.monotonic()
     for caller in callers:
         caller.setblocking(False)
-    while time.monotonic() - moved_at < 0.25:
+    while time.monotonic() - moved_at < 1:
         for caller in callers:
             with suppress(BlockingIOError):
                 caller.send(data)
