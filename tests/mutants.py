@@ -535,7 +535,7 @@ MUTANTS: dict[str, dict[str, str]] = {
             clients/probes/commands.py | stopping.end() | pass
         """,
         "test_a_reader_who_does_not_read": r"""
-            clients/probes/terminal.py | _discard(sys.stdout)\n        _discard(sys.stderr)\n        raise | raise
+            clients/probes/terminal.py | _discard(sys.stdout)\n        _discard(sys.stderr)\n        return | return
         """,
         "test_closed_stdout": r"""
             clients/probes/terminal.py | _discard(output)\n    if | if

@@ -88,8 +88,6 @@ def exit_status(tool: Callable[[], int]) -> int:
     _open_closed_streams()
     try:
         return _flushed(tool)
-    except KeyboardInterrupt:
-        return EXIT_INTERRUPTED
     except OSError as error:  # sockets raise none of these, so it is the output: a full disk, say
         return give_up(sys.stdout, error)
 
@@ -98,14 +96,14 @@ def _flushed(tool: Callable[[], int]) -> int:
     try:
         exit_code = tool()
         sys.stdout.flush()
-    except SystemExit:
+    except SystemExit:  # after --help, say
         sys.stdout.flush()
         raise
     except KeyboardInterrupt:
         # It may be that nobody reads: the interpreter would try once more, not to be stopped.
         _discard(sys.stdout)
         _discard(sys.stderr)
-        raise
+        return EXIT_INTERRUPTED
     return exit_code
 
 

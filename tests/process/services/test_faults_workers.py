@@ -426,7 +426,9 @@ def test_as_many_descriptors_as_ports_are_enough(serve: Serve) -> None:
     less, a line tells.
     """
     many = ("--workers", "40")
-    enough = serve("echo", *many).descriptors()
+    first = serve("echo", *many)
+    first.workers()  # by then nothing is open that was for the start alone
+    enough = first.descriptors()
     server = serve("echo", *many, before=partial(limit_descriptors, enough))
     with server.connect() as caller:
         talk(caller)
