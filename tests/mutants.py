@@ -511,16 +511,19 @@ MUTANTS: dict[str, dict[str, str]] = {
         """,
         "test_interrupt_in_lookup": r"""
             clients/probes/commands.py | except KeyboardInterrupt: | except ZeroDivisionError:
+            + clients/probes/terminal.py | except KeyboardInterrupt: | except ZeroDivisionError:
             clients/probes/series.py | interrupted = True | interrupted = False
             clients/probes/hold.py | exit_code = EXIT_INTERRUPTED | exit_code = 0
         """,
         "test_interrupt_in_connect": r"""
             clients/probes/commands.py | except KeyboardInterrupt: | except ZeroDivisionError:
+            + clients/probes/terminal.py | except KeyboardInterrupt: | except ZeroDivisionError:
             clients/probes/series.py | interrupted = True | interrupted = False
             clients/probes/hold.py | exit_code = EXIT_INTERRUPTED | exit_code = 0
         """,
         "test_interrupt_in_answer": r"""
             clients/probes/commands.py | except KeyboardInterrupt: | except ZeroDivisionError:
+            + clients/probes/terminal.py | except KeyboardInterrupt: | except ZeroDivisionError:
             clients/probes/series.py | interrupted = True | interrupted = False
             clients/probes/hold.py | exit_code = EXIT_INTERRUPTED | exit_code = 0
         """,
