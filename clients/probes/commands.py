@@ -40,7 +40,7 @@ def _until_stopped(run: Callable[[], int]) -> int:
         exit_code = run()
     except KeyboardInterrupt:
         exit_code = EXIT_INTERRUPTED
-    from probes import stopping
+    from probes import stopping  # once more, since it may be its import that was interrupted
 
     stopping.end()
     return exit_code

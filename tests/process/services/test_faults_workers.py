@@ -131,6 +131,16 @@ def outcome(server: ServerProcess) -> str:
             return "cut"
 
 
+def shared_out(
+    server: ServerProcess, stack: ExitStack, victim: int, other: int
+) -> tuple[list[socket.socket], list[socket.socket]]:
+    """64 callers who have been answered: those of the one worker, and those of the other."""
+    callers = [stack.enter_context(server.connect()) for _ in range(64)]
+    for caller in callers:
+        talk(caller)
+    return owned(server, victim, callers), owned(server, other, callers)
+
+
 def test_a_killed_worker_cuts_only_whom_it_had(serve: Serve) -> None:
     """A worker that dies under connect load takes its own callers with it. Those of the other are
     served on; nobody is refused, since another takes its place at once; and each client loses at
@@ -139,10 +149,7 @@ def test_a_killed_worker_cuts_only_whom_it_had(serve: Serve) -> None:
     server = serve("echo", *TWO)
     victim, other = server.workers()
     with ExitStack() as stack:
-        callers = [stack.enter_context(server.connect()) for _ in range(64)]
-        for caller in callers:
-            talk(caller)
-        lost, kept = owned(server, victim, callers), owned(server, other, callers)
+        lost, kept = shared_out(server, stack, victim, other)
         assert len(lost) + len(kept) == 64
         told = stack.enter_context(load(server))
         wait_until(lambda: sum(map(Counter.total, told)) > 100, "load")
@@ -383,10 +390,7 @@ def test_a_worker_killed_in_the_drain_is_no_orderly_stop(serve: Serve) -> None:
     server = serve("echo", *TWO)
     victim, other = server.workers()
     with ExitStack() as stack:
-        callers = [stack.enter_context(server.connect()) for _ in range(64)]
-        for caller in callers:
-            talk(caller)
-        lost, kept = owned(server, victim, callers), owned(server, other, callers)
+        lost, kept = shared_out(server, stack, victim, other)
         server.send()
         wait_until(lambda: refuses(server.port), "the closed listeners")
         kill(victim)
