@@ -54,7 +54,7 @@ def main() -> int:
     except Failed as error:
         print(f"demo-blocking: {error}", file=sys.stderr)
         return 1
-    except (asyncio.CancelledError, KeyboardInterrupt):
+    except (asyncio.CancelledError, KeyboardInterrupt):  # in the loop, and before or after it
         return 128 + signal.SIGINT
     except BrokenPipeError:  # of print, for all others become Failed: the reader has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -64,10 +64,11 @@ def main() -> int:
 
 async def show_all() -> None:
     """Print a legend, then a chart for each model that this system has."""
-    # To end as after Ctrl-C, since else the server, in a session of its own, would stay behind.
+    # Whatever ends it, the server, in a session of its own, must not stay behind. Ctrl-C as well is
+    # left to the loop: asyncio's own handler cancels in the midst of a callback, which then fails.
     task = asyncio.current_task()
     assert task
-    for number in (signal.SIGHUP, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
         task.get_loop().add_signal_handler(number, task.cancel)
     ink = ink_for(sys.stdout.encoding)
     print(f"{CALLERS} slow callers come {GAP_S} s apart.", end=" ")
