@@ -229,6 +229,7 @@ def page(tmp_path: Path) -> Iterator[Path]:
     assert [each.name for each in tmp_path.iterdir()] == ["report.html"]
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_restart_shows_in_the_report(page: Path) -> None:
     """A run across a restart of the server shows the gap, and which replica answered when."""
     port = str(free_port())
