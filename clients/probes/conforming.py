@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -76,7 +77,7 @@ def show_finding(options: argparse.Namespace, finding: Finding) -> None:
     """Show one finding as text or JSON."""
     if options.json:
         about = {"protocol": options.protocol, "target": str(options.target)}
-        show_json("check", {**about, **finding.facts()})
+        show_json("check", time.time(), {**about, **finding.facts()})
     else:
         show(finding.line(), COLOURS.get(finding.verdict))
 
@@ -87,7 +88,7 @@ def show_summary(options: argparse.Namespace, made: Sequence[Finding], exit_code
     if options.json:
         about = {"protocol": options.protocol, "target": str(options.target)}
         numbers = {word: tally[verdict] for verdict, word in WORDS.items()}
-        show_json("checked", {**about, **numbers, "exit": exit_code})
+        show_json("checked", time.time(), {**about, **numbers, "exit": exit_code})
     else:
         counts = ", ".join(f"{tally[verdict]} {word}" for verdict, word in WORDS.items())
         interrupted = "; interrupted" if exit_code == EXIT_INTERRUPTED else ""

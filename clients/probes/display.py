@@ -12,7 +12,7 @@ from typing import Protocol
 
 from probes.journal import News, clock_time
 from probes.outcome import Outcome
-from probes.result import Result, timestamp
+from probes.result import Result
 from probes.stretch import Stretch
 from probes.terminal import coloured, escape, is_terminal, show, show_json
 
@@ -83,7 +83,7 @@ class Lines:
         self._ended = result.ended
         for each in news:
             if self._options.json:
-                self._show_json(each.kind, each.facts())
+                self._show_json(each.kind, each.time, each.facts())
             else:
                 tell(each)
         if at_s >= self._due_s:
@@ -99,14 +99,14 @@ class Lines:
     def _show_stretch(self) -> None:
         stretch, self._stretch = self._stretch, Stretch(self._stretch.ended_s)
         if self._options.json:
-            self._show_json("interval", {"time": timestamp(self._ended), **stretch.facts()})
+            self._show_json("interval", self._ended, stretch.facts())
         else:
             show(f"{clock_time(self._ended)} {stretch.line()}")
 
-    def _show_json(self, kind: str, facts: dict[str, object]) -> None:
+    def _show_json(self, kind: str, moment: float, facts: dict[str, object]) -> None:
         options = self._options
         of = {"protocol": options.protocol, "target": str(options.target)}
-        show_json(kind, {**of, "transport": options.transport.value, **facts})
+        show_json(kind, moment, {**of, "transport": options.transport.value, **facts})
 
 
 def columns() -> int:

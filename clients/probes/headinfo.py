@@ -86,7 +86,7 @@ def run(options: argparse.Namespace) -> int:
     """Ask until the result is as expected, and show it; returns the exit code."""
     result, reply = until_met(partial(ask, options), is_ok, options.wait, least_s(options))
     if options.json:
-        show_json("head", facts(result, reply))
+        show_json("head", result.ended, facts(result, reply))
     else:
         show_text(result, reply, raw=options.raw)
     return result.outcome.exit_code

@@ -23,7 +23,7 @@ from probes.options import (
 )
 from probes.outcome import PROBE_OUTCOMES, Failure, Outcome, outcome_table
 from probes.pauses import Pause
-from probes.result import Result, Trace, timestamp, to_ms
+from probes.result import Result, Trace, to_ms
 from probes.stopping import finish
 from probes.terminal import show, show_json
 
@@ -185,8 +185,7 @@ class Report:
         outcome: Outcome | None = None,
     ) -> None:
         if self._options.json:
-            now, target = timestamp(time.time()), str(self._options.target)
-            about = {"time": now, "protocol": "echo", "target": target}
-            show_json(kind, {**about, **facts})
+            about = {"protocol": "echo", "target": str(self._options.target)}
+            show_json(kind, time.time(), {**about, **facts})
         else:
             show(line, outcome)

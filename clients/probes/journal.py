@@ -10,7 +10,7 @@ from datetime import datetime
 
 from probes.gaps import Gap, Gaps
 from probes.outcome import Outcome
-from probes.result import Result, timestamp, to_ms
+from probes.result import Result, to_ms
 from probes.stretch import Stretch, answerer_of
 from probes.timeline import Timeline
 
@@ -26,6 +26,11 @@ class Change:
     kind = "change"
 
     @property
+    def time(self) -> float:
+        """When the try ended, Unix time."""
+        return self.result.ended
+
+    @property
     def outcome(self) -> Outcome:
         """What it is worth."""
         return self.result.outcome
@@ -34,7 +39,7 @@ class Change:
     def lead(self) -> str:
         """What a line of text begins with: when it was, and what came before."""
         before = f"{self.before.name} ->" if self.before else "begins"
-        return f"{clock_time(self.result.ended)} {before} "
+        return f"{clock_time(self.time)} {before} "
 
     @property
     def text(self) -> str:
@@ -46,7 +51,6 @@ class Change:
     def facts(self) -> dict[str, object]:
         """The same facts under names, for JSON; what does not apply is null."""
         return {
-            "time": timestamp(self.result.ended),
             "from": self.before.name if self.before else None,
             "to": self.result.got.name,
             "outcome": self.outcome.name,
@@ -83,7 +87,7 @@ class FirstAnswer:
 
     def facts(self) -> dict[str, object]:
         """The same facts under names, for JSON."""
-        return {"time": timestamp(self.time), "by": self.answerer}
+        return {"by": self.answerer}
 
 
 News = Change | FirstAnswer

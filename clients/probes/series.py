@@ -130,7 +130,7 @@ def show_try(options: argparse.Namespace, number: int, result: Result) -> None:
     """Show one result as text or JSON."""
     if options.json:
         kind = {"protocol": options.protocol, "try": number}
-        show_json("try", {**kind, **facts(options, result)})
+        show_json("try", result.ended, {**kind, **facts(options, result)})
     else:
         show(result.line(), result.outcome)
 
@@ -150,7 +150,7 @@ def show_summary(
     """Show the summary as text or JSON, with what a watch has to say beyond it."""
     if options.json:
         kind = {"protocol": options.protocol, "exit": exit_code}
-        show_json("summary", {**kind, **facts(options, summary), **more})
+        show_json("summary", time.time(), {**kind, **facts(options, summary), **more})
     else:
         interrupted = "interrupted" if exit_code == EXIT_INTERRUPTED else ""
         show("; ".join(filter(None, [summary.line(), more_text, interrupted])))

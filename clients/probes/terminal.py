@@ -10,6 +10,7 @@ from typing import TextIO
 
 from probes.commands import EXIT_INTERRUPTED
 from probes.outcome import Outcome
+from probes.result import timestamp
 
 JSON_SCHEMA = 1
 MAX_QUOTED_CHARS = 60
@@ -52,9 +53,13 @@ def show(text: str, outcome: Outcome | None = None, lead: str = "") -> None:
     print(escape(lead) + coloured(escape(text), outcome, sys.stdout), flush=True)
 
 
-def show_json(kind: str, facts: Mapping[str, object]) -> None:
-    """Write one JSON object on one line; the encoder's default keeps it printable ASCII."""
-    print(json.dumps({"schema": JSON_SCHEMA, "type": kind, **facts}), flush=True)
+def show_json(kind: str, moment: float, facts: Mapping[str, object]) -> None:
+    """Write one JSON object about a moment of Unix time on one line.
+
+    The encoder's default keeps it printable ASCII.
+    """
+    about = {"schema": JSON_SCHEMA, "type": kind, "time": timestamp(moment)}
+    print(json.dumps({**about, **facts}), flush=True)
 
 
 def complain(text: str, outcome: Outcome | None = None) -> None:

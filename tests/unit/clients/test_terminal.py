@@ -59,8 +59,13 @@ def test_quote_is_short() -> None:
 
 
 def test_json_is_safe(capsys: pytest.CaptureFixture[str]) -> None:
-    """JSON is one line of printable ASCII with its schema's number first."""
-    terminal.show_json("try", {"detail": "\x7f\x9b\u202e\n\x1b"})
+    """JSON is one line of printable ASCII: schema, type and time, in UTC, before all else."""
+    terminal.show_json("try", 1283102725.5, {"detail": "\x7f\x9b\u202e\n\x1b"})
     out = capsys.readouterr().out
     assert re.fullmatch(r"[ -~]+\n", out)
-    assert json.loads(out) == {"schema": 1, "type": "try", "detail": "\x7f\x9b\u202e\n\x1b"}
+    assert [*json.loads(out).items()] == [
+        ("schema", 1),
+        ("type", "try"),
+        ("time", "2010-08-29T17:25:25.500Z"),
+        ("detail", "\x7f\x9b\u202e\n\x1b"),
+    ]
