@@ -13,7 +13,14 @@ settings.load_profile("any machine")
 
 @pytest.fixture
 def interruptible() -> Iterator[None]:
-    """A child inherits an ignored SIGINT, which is what a shell gives its background jobs."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    """A child inherits what is ignored: SIGINT in a shell's background jobs, SIGHUP by nohup."""
+    before = [
+        (number, signal.signal(number, handler))
+        for number, handler in (
+            (signal.SIGINT, signal.default_int_handler),
+            (signal.SIGHUP, signal.SIG_DFL),
+        )
+    ]
     yield
-    signal.signal(signal.SIGINT, before)
+    for number, handler in before:
+        signal.signal(number, handler)

@@ -23,7 +23,7 @@ exit codes:
     1  one did
     2  bad address or option
    23  a report that cannot be written, which is tried before the first check
-  130  Ctrl-C or SIGTERM
+  130  Ctrl-C, SIGTERM or SIGHUP
 
 A line for each check begins with its verdict: PASS, FAIL, or SKIP where it cannot be made from
 here. The duty, TCP or UDP, what is to hold, who says so and the reason follow. SUMMARY ends them.
@@ -34,7 +34,7 @@ are skipped. Those of S1 send from ports below 1024, which not everybody may, an
 number that is asked.
 
 The report replaces the file as a whole, before the first check and at the end. A check that was not
-made is an error in it: all of them at first, or what Ctrl-C or SIGTERM left.
+made is an error in it: all of them at first, or what Ctrl-C, SIGTERM or SIGHUP left.
 
 examples:
   probe conform echo localhost:1201

@@ -27,7 +27,7 @@ outcomes and exit codes:
 {outcome_table(Outcome)}
 
 The head goes to stdout whatever its status code, and so do the bytes of a reply without a status
-line. Failures and warnings are single lines on stderr. Ctrl-C or SIGTERM exits with 130.
+line. Failures and warnings are single lines on stderr. Ctrl-C, SIGTERM or SIGHUP exits with 130.
 
 With --expect the outcomes that it names are OK, and any other is WRONG; a line on stderr says which
 it was. With --wait only the last try is shown; where TIMEOUT is expected each has all of --timeout.

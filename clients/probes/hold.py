@@ -43,8 +43,8 @@ than --gap, and again when that is over, with the seconds since OPEN and the byt
 back. Such a pause ends nothing, but the outcome can no longer be OK: it is TIMEOUT.
 
 After --duration our side is half-closed; then all must have come back, and the peer have closed,
-within --timeout. The outcome is the last line but SUMMARY. Ctrl-C or SIGTERM ends it early, still
-shows the summary, and exits with 130.
+within --timeout. The outcome is the last line but SUMMARY. Ctrl-C, SIGTERM or SIGHUP ends it early,
+still shows the summary, and exits with 130.
 
 An interval that is longer than an idle timeout, of the path or of the server, shows what that does
 to a connection: CLOSED, RESET, or no answer any more.

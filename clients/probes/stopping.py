@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: they end a run, but not what is told of it."""
+"""Ctrl-C and its like: they end a run, but not what is told of it."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import NoReturn
 
 Handler = Callable[..., object] | signal.Handlers
 
-# Stopped by `kill` or by an engine a tool has as much to tell as when stopped by hand. In a
-# container, where it may be process 1, SIGTERM would not even stop it otherwise.
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+# Stopped by `kill`, by an engine or with its terminal a tool has as much to tell as when stopped by
+# hand. In a container, where it may be process 1, SIGTERM would not even stop it otherwise.
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def begin() -> None:
-    """Have either signal end the run, by KeyboardInterrupt."""
+    """Have each of the signals end the run, by KeyboardInterrupt."""
     _handle(_stop)
 
 
@@ -37,5 +37,5 @@ def _stop(*_: object) -> NoReturn:
 
 def _handle(handler: Handler) -> None:
     for number in SIGNALS:
-        if signal.getsignal(number) is not signal.SIG_IGN:  # as a shell's background jobs have it
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup and background jobs have it
             signal.signal(number, handler)

@@ -21,8 +21,8 @@ def spread(times: Histogram) -> dict[str, float]:
 class Summary:
     """Counts finished tries and keeps their times. What was expected is OK, whatever it was.
 
-    The times of look-up and connect count whenever the try went on, those of the answer only when
-    it was OK, so that failures that come fast do not look like a fast service.
+    The times of look-up and connect count whenever the try went on, those of the answer and of the
+    whole only when it was OK, so that failures that come fast do not look like a fast service.
     """
 
     def __init__(self, target: Target, transport: Transport) -> None:
@@ -32,6 +32,7 @@ class Summary:
         self._counts: Counter[Outcome] = Counter()
         self._got: Counter[Outcome] = Counter()
         self._is_expecting = False
+        self._whole = Histogram()
         self._times = {phase: Histogram() for phase in Phase}
         self._identities = Tally()
 
@@ -42,6 +43,8 @@ class Summary:
         self._is_expecting = bool(result.expected)
         if self.outcome is Outcome.OK:
             self.outcome = result.outcome
+        if result.got is Outcome.OK:
+            self._whole.add(result.elapsed)
         for phase, took in result.seconds.items():
             if _counts(phase, result):
                 self._times[phase].add(took)
@@ -56,7 +59,8 @@ class Summary:
             f"{self._counts.total()} sent, {self._counts[Outcome.OK]} ok,"
             f" {failed.total()} failed{f' ({words})' if words else ''}"
         )
-        times = [_line(phase.words, took) for phase, took in self._times.items()]
+        named = {"whole": self._whole, **{each.words: took for each, took in self._times.items()}}
+        times = [_line(name, took) for name, took in named.items()]
         identities = self._identities.text()
         if unnamed := self._got[Outcome.OK] - self._identities.total:
             identities += f" and {unnamed} without" if identities else ""
@@ -73,6 +77,7 @@ class Summary:
             "ok": self._counts[Outcome.OK],
             "failed": self._failed(),
             "got": _names(self._got),
+            "elapsed_ms": _facts(self._whole),
             **{f"{phase}_ms": _facts(took) for phase, took in self._times.items()},
         }
 

@@ -27,9 +27,10 @@ rewritten with every try; anything else, and --json, a line on the tries of ever
 Tries are made one after the other: where one takes longer than --interval, the next is late. So a
 short --timeout shows more exactly when silence began and ended.
 
-It ends after --count tries, or by Ctrl-C or SIGTERM, which exit with 130, with the line SUMMARY and
-the report. Without these it exits with 0 when all tries were as expected, else with the code of the
-first that was not; with 23 when the report cannot be written, which is tried before the first try.
+It ends after --count tries, or by Ctrl-C, SIGTERM or SIGHUP, which exit with 130, with the line
+SUMMARY and the report. Without these it exits with 0 when all tries were as expected, else with the
+code of the first that was not; with 23 when the report cannot be written, which is tried before the
+first try.
 
 The report is one HTML page without script, of bounded size: latency over time, gaps, distribution,
 outcomes, and who answered when. It is written before the first try and at the end, each time as a

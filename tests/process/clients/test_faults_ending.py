@@ -24,7 +24,7 @@ from peer import (
     send,
     wait_for,
 )
-from process.clients.tool import LAUNCHER, Tool, finish, start, start_python, stop
+from process.clients.tool import LAUNCHER, STOPS, Tool, finish, start, start_python, stop
 from server_process import is_connecting, is_writing, wait_until
 
 HOLD: Tool = ("probe", "hold")
@@ -149,7 +149,7 @@ def test_interrupt_over_udp(protocol: str) -> None:
     assert (done.code, done.out, done.err) == (130, "", "")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda s: s.name)
+@STOPS
 @pytest.mark.parametrize("moment", LATE)
 @pytest.mark.parametrize("tool", SUMMING, ids=" ".join)
 @pytest.mark.usefixtures("interruptible")
@@ -210,7 +210,7 @@ def reader_who_does_not_read() -> Iterator[tuple[int, int]]:
     os.close(writer)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda s: s.name)
+@STOPS
 @pytest.mark.parametrize("tool", STUCK, ids=" ".join)
 @pytest.mark.usefixtures("interruptible")
 def test_a_reader_who_does_not_read(tool: Tool, number: signal.Signals) -> None:

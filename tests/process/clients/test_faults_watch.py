@@ -33,6 +33,7 @@ from peer import (
 from process.clients.test_watch import ON_TERMINAL
 from process.clients.tool import (
     LAUNCHER,
+    STOPS,
     Tool,
     finish,
     run,
@@ -67,8 +68,6 @@ sys.meta_path.insert(0, Interrupted)
 """
 # More names than are kept, so that the last ones are not.
 NAMES = 1100
-
-STOPS = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda s: s.name)
 
 
 @pytest.fixture

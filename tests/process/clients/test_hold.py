@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from peer import PATIENCE_S, Peer, Step, echo, expect_end, pause, refusing, reset, wait_for
-from process.clients.tool import Run, finish, measure, run, start, stop
+from process.clients.tool import STOPS, Run, finish, measure, run, start, stop
 
 SHORT = ("--duration", "0.5", "--interval", "0.05")
 # What a pause is compared with, and what it is.
@@ -239,10 +239,10 @@ def test_expectation() -> None:
 
 
 @pytest.mark.usefixtures("interruptible")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda s: s.name)
+@STOPS
 @pytest.mark.parametrize("form", [(), ("--json",)], ids=["text", "json"])
 def test_interrupt(form: tuple[str, ...], number: signal.Signals) -> None:
-    """Ctrl-C and SIGTERM end it with the summary, and exit with 130."""
+    """Ctrl-C and its like end it with the summary, and exit with 130."""
     with Peer(echo_once, echo()) as peer:
         process = start("probe", "hold", peer.address, "--interval", "0.01", *form)
         assert process.stdout

@@ -15,6 +15,8 @@ from functools import cache
 from io import FileIO
 from pathlib import Path
 
+import pytest
+
 from server_process import is_sleeping, wait_until
 
 CLIENTS = Path(__file__).parents[3] / "clients"
@@ -56,6 +58,11 @@ MAX_GROWTH_KIB = 8 * 1024
 PRINTABLE = re.compile(rb"[\t\n -~]*")
 
 Tool = tuple[str, ...]
+
+# What ends a run early, but not what is told of it.
+STOPS = pytest.mark.parametrize(
+    "number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda each: each.name
+)
 
 # All that there are.
 COMMANDS: list[Tool] = [

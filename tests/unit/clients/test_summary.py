@@ -44,6 +44,7 @@ def test_summary() -> None:
     assert summary.outcome is Outcome.RESET
     assert summary.line() == (
         "SUMMARY echo:1201 5 sent, 1 ok, 4 failed (RESET 2, TIMEOUT 1, DNS 1)"
+        "; whole ms min 10.0 p50 10.0 p95 10.0 p99 10.0 max 10.0"
         "; lookup ms min 1.0 p50 1.0 p95 1.0 p99 1.0 max 1.0"
         "; connect ms min 2.0 p50 4.0 p95 6.0 p99 6.0 max 6.0"
         "; first byte ms min 3.0 p50 3.0 p95 3.0 p99 3.0 max 3.0"
@@ -56,6 +57,7 @@ def test_summary() -> None:
         "ok": 1,
         "failed": {"RESET": 2, "TIMEOUT": 1, "DNS": 1},
         "got": {"OK": 1, "RESET": 2, "TIMEOUT": 1, "DNS": 1},
+        "elapsed_ms": {"min": 10.0, "p50": 10.0, "p95": 10.0, "p99": 10.0, "max": 10.0},
         "lookup_ms": {"min": 1.0, "p50": 1.0, "p95": 1.0, "p99": 1.0, "max": 1.0},
         "connect_ms": {
             "min": 2.0,
@@ -92,6 +94,7 @@ def test_summary_over_udp() -> None:
     summary.add(over_udp)
     assert summary.line() == (
         "SUMMARY echo:1201 over UDP 1 sent, 1 ok, 0 failed"
+        "; whole ms min 4.0 p50 4.0 p95 4.0 p99 4.0 max 4.0"
         "; lookup ms min 1.0 p50 1.0 p95 1.0 p99 1.0 max 1.0"
         "; answer ms min 3.0 p50 3.0 p95 3.0 p99 3.0 max 3.0"
     )
