@@ -41,7 +41,7 @@ up: images ## build and start all, wait until all answer, show it at work
 	@echo "$$BY_HAND"
 
 down: engine ## stop and remove all that runs
-	$(COMPOSE) down
+	$(COMPOSE) down --remove-orphans
 
 logs: engine ## follow the logs until Ctrl-C
 	@$(COMPOSE) logs --follow || [ $$? = 130 ]
@@ -109,7 +109,7 @@ fix: .venv/ready ## format, and mend what can be mended without a person
 	$(BIN)/ruff format .
 
 clean: ## remove all that these targets made: environment, caches, containers, images
-	@! docker info >/dev/null 2>&1 || { $(COMPOSE) down --rmi all; scripts/base-image --remove; }
+	@! docker info >/dev/null 2>&1 || { $(COMPOSE) down --remove-orphans --rmi all; scripts/base-image --remove; }
 	rm -rf .venv bench/build .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -prune -exec rm -r {} +
 

@@ -550,11 +550,11 @@ MUTANTS: dict[str, dict[str, str]] = {
     "tests/process/clients/test_faults_watch.py": {
         "test_stop_in_answer": r"""
             clients/probes/watching.py | interrupted = True | interrupted = False
-            clients/probes/stopping.py | SIGNALS = (signal.SIGINT, signal.SIGTERM) | SIGNALS = (signal.SIGINT,)
+            clients/probes/stopping.py | SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) | SIGNALS = (signal.SIGINT,)
         """,
         "test_stop_between_tries": r"""
             clients/probes/watching.py | interrupted = True | interrupted = False
-            clients/probes/stopping.py | SIGNALS = (signal.SIGINT, signal.SIGTERM) | SIGNALS = (signal.SIGINT,)
+            clients/probes/stopping.py | SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) | SIGNALS = (signal.SIGINT,)
         """,
         "test_nobody_reads_on": r"""
             clients/probes/reporting.py | finally:\n            error = _write | except ZeroDivisionError:\n            raise\n        else:\n            error = _write
@@ -607,7 +607,7 @@ MUTANTS: dict[str, dict[str, str]] = {
     "tests/process/clients/test_conform.py": {
         "test_interrupt_of_checks": r"""
             clients/probes/conforming.py | return EXIT_INTERRUPTED | pass
-            clients/probes/stopping.py | SIGNALS = (signal.SIGINT, signal.SIGTERM) | SIGNALS = (signal.SIGINT,)
+            clients/probes/stopping.py | SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) | SIGNALS = (signal.SIGINT,)
             clients/probes/conforming.py | checks[len(made) :] | []
         """,
         "test_a_report_of_a_run_that_was_killed": r"""
@@ -626,6 +626,10 @@ MUTANTS: dict[str, dict[str, str]] = {
         """,
     },
     "tests/process/clients/test_watch.py": {
+        "test_report_of_a_run_that_goes_on": r"""
+            clients/probes/watching.py | refresh(self._options.report, self.page) | pass
+            clients/probes/watching.py | is_over=self._is_over | is_over=True
+        """,
         "test_a_try_under_way": r"""
             clients/probes/watching.py | self._unfinished_s = now - self._asked_s | pass
         """,

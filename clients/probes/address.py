@@ -100,6 +100,9 @@ def _check_ipv6(text: str) -> None:
         raise AddressError("the brackets hold no IPv6 address") from None
     if percent and not ZONE.fullmatch(zone):
         raise AddressError("the zone after the percent sign is no interface name")
+    if not percent and ipaddress.IPv6Address(address).is_link_local:
+        # RFC 4007 section 6: on each link there may be another host of that address.
+        raise AddressError("a link-local address needs its interface, as in [fe80::1%eth0]:80")
 
 
 def _check_host(text: str) -> None:

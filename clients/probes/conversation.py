@@ -101,6 +101,8 @@ class Conversation:
             if not (data := self._connection.receive()):
                 return True
             self.pauses.received(time.monotonic())
+            if not self.sent:
+                raise Failure(Outcome.WRONG, f"{len(data)} bytes came before anything was sent")
             self._comparison.feed(data)
         if writable:
             count = self._connection.send(self._unsent)

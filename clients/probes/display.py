@@ -10,9 +10,9 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import Protocol
 
-from probes.journal import News, clock_time
+from probes.journal import News
 from probes.outcome import Outcome
-from probes.result import Result
+from probes.result import Result, clock_time
 from probes.stretch import Stretch
 from probes.terminal import coloured, escape, is_terminal, show, show_json
 

@@ -23,7 +23,7 @@ from probes.options import (
 )
 from probes.outcome import PROBE_OUTCOMES, Failure, Outcome, outcome_table
 from probes.pauses import Pause
-from probes.result import Result, Trace, to_ms
+from probes.result import Result, Trace, clock_time, to_ms
 from probes.stopping import finish
 from probes.terminal import show, show_json
 
@@ -39,8 +39,9 @@ outcomes and exit codes:
 {outcome_table(PROBE_OUTCOMES)}
 
 OPEN says that the connection stands. PAUSE is told when bytes are owed and none has come for longer
-than --gap, and again when that is over, with the seconds since OPEN and the bytes that had come
-back. Such a pause ends nothing, but the outcome can no longer be OK: it is TIMEOUT.
+than --gap, and again when that is over, with the time of day here, the seconds since OPEN and the
+bytes that had come back. Such a pause ends nothing, but the outcome can no longer be OK: it is
+TIMEOUT.
 
 After --duration our side is half-closed; then all must have come back, and the peer have closed,
 within --timeout. The outcome is the last line but SUMMARY. Ctrl-C, SIGTERM or SIGHUP ends it early,
@@ -125,7 +126,8 @@ class Report:
         """The connection stands."""
         self._conversation = conversation
         self._opened = time.monotonic()
-        self._tell("open", {"address": address}, f"OPEN {self._options.target} at {address}")
+        line = f"OPEN {self._options.target} at {address}, {clock_time(time.time())}"
+        self._tell("open", {"address": address}, line)
 
     def pause(self, pause: Pause) -> None:
         """A pause has become too long, or is over."""
@@ -137,7 +139,8 @@ class Report:
             "over": pause.over,
         }
         words = "over, it was" if pause.over else "nothing for"
-        place = f"{self._options.target} after {held_s:.3f} s at byte {self._offset}"
+        now = clock_time(time.time())
+        place = f"{self._options.target} {now}, after {held_s:.3f} s at byte {self._offset}"
         self._tell("pause", facts, f"PAUSE {place}: {words} {pause.seconds:.3f} s")
 
     def look(self) -> None:
@@ -166,7 +169,7 @@ class Report:
         }
         interrupted = "; interrupted" if exit_code == EXIT_INTERRUPTED else ""
         line = (
-            f"SUMMARY {self._options.target} held {held_s:.3f} s,"
+            f"SUMMARY {self._options.target} held {held_s:.3f} s until {clock_time(time.time())},"
             f" {self._conversation.sent} bytes sent, {self._offset} came back;"
             f" longest pause {pauses.longest_s:.3f} s,"
             f" {pauses.count} longer than {pauses.gap_s:g} s{interrupted}"

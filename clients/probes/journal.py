@@ -6,11 +6,10 @@ Moments are seconds since the watch began, on a clock that is never set back.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 
 from probes.gaps import Gap, Gaps
 from probes.outcome import Outcome
-from probes.result import Result, to_ms
+from probes.result import Result, clock_time, to_ms
 from probes.stretch import Stretch, answerer_of
 from probes.timeline import Timeline
 
@@ -140,8 +139,3 @@ class Journal:
         is_first = self.total.answers.names[answerer] == 1
         self.seen_s[answerer] = (first_s, at_s)
         return [FirstAnswer(result.ended, answerer)] if is_first else []
-
-
-def clock_time(moment: float) -> str:
-    """Unix time as a clock on the wall shows it, in the zone of who looks."""
-    return f"{datetime.fromtimestamp(moment):%H:%M:%S}"

@@ -35,7 +35,17 @@ class Address(NamedTuple):
     sockaddr: tuple[Any, ...]
 
     def __str__(self) -> str:
-        return format_address(self.sockaddr[0], self.sockaddr[1])
+        host, port, *more = self.sockaddr
+        scope = more[1] if more else 0
+        return format_address(f"{host}%{interface(scope)}" if scope else host, port)
+
+
+def interface(number: int) -> str:
+    """The name of a network interface, or its number once it has gone."""
+    try:
+        return socket.if_indextoname(number)
+    except OSError:
+        return str(number)
 
 
 @contextmanager

@@ -122,6 +122,8 @@ def whole_number(least: int, most: int) -> Callable[[str], int]:
     def parse(text: str) -> int:
         if WHOLE_NUMBER.fullmatch(text) and least <= int(text) <= most:
             return int(text)
-        raise argparse.ArgumentTypeError(f"must be from {least} to {most}: {quote(text)}")
+        raise argparse.ArgumentTypeError(
+            f"must be a whole number from {least} to {most}: {quote(text)}"
+        )
 
     return parse

@@ -33,7 +33,7 @@ th[scope="row"] { min-width: 5rem; overflow-wrap: anywhere; }
 .times { display: flex; height: auto; white-space: normal; } .times span { all: unset; flex: 1; }
 .times :nth-child(2) { text-align: center; } .times :nth-child(3) { text-align: right; }
 @media (max-width: 24rem) { body { padding: .5rem; font-size: 14px; }
-  th[scope="row"] { min-width: 0; } }
+  th[scope="row"] { min-width: 4.75rem; } }
 svg { flex: 1; height: 14rem; min-width: 0; overflow: visible; }
 .grid { stroke: var(--line); } .gap { fill: var(--bad); opacity: .18; }
 .range { stroke: var(--good); stroke-width: 3; opacity: .45; } .mean, .bar { fill: var(--good); }

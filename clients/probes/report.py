@@ -20,11 +20,14 @@ MAX_ROWS = 100
 RANKS = (0, 50, 90, 95, 99, 100)
 
 
-def report(title: str, facts: Mapping[str, str], journal: Journal, began: float) -> str:
+def report(
+    title: str, facts: Mapping[str, str], journal: Journal, began: float, *, is_over: bool = True
+) -> str:
     """The page on a run that began at a moment of Unix time; `facts` tell how it was made."""
     clock = Clock(began)
     parts = [
         _verdict(journal),
+        "" if is_over else '<p class="soft">The run was not over when this was written.</p>',
         _over_time(journal, clock),
         _gaps(journal, clock),
         _latency(journal),

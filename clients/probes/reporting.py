@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from contextlib import redirect_stdout
+from contextlib import redirect_stdout, suppress
 from pathlib import Path
 from typing import TextIO
 
@@ -43,6 +43,15 @@ def reported(
         exit_code = error or exit_code
         sum_up(exit_code)
     return exit_code
+
+
+def refresh(path: str | None, report: Callable[[], str]) -> None:
+    """Write the report of a run that goes on, if it is a file. One that cannot be written is told
+    at the end, if it cannot be written then.
+    """
+    if path not in (None, STDOUT):
+        with suppress(OSError):
+            replace(Path(path), report())
 
 
 def _write(path: str | None, report: Callable[[], str], stdout: TextIO) -> int:

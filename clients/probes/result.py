@@ -171,6 +171,11 @@ def timestamp(moment: float) -> str:
     return datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
 
 
+def clock_time(moment: float) -> str:
+    """Unix time as a clock on the wall shows it, in the zone of who looks."""
+    return f"{datetime.fromtimestamp(moment):%H:%M:%S}"
+
+
 def to_ms(seconds: float | None) -> float | None:
     """Seconds as milliseconds to the microsecond; None stays None."""
     return None if seconds is None else round(seconds * 1000, 3)

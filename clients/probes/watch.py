@@ -33,8 +33,8 @@ code of the first that was not; with 23 when the report cannot be written, which
 first try.
 
 The report is one HTML page without script, of bounded size: latency over time, gaps, distribution,
-outcomes, and who answered when. It is written before the first try and at the end, each time as a
-whole in place of what is there.
+outcomes, and who answered when. It is written before the first try, every --every seconds and at
+the end, each time as a whole in place of what is there.
 
 examples:
   probe watch daytime localhost:1200
@@ -62,7 +62,8 @@ def _add_options(parser: Parser) -> None:
         metavar="S",
         type=seconds,
         default=DEFAULT_EVERY_S,
-        help="seconds from line to line, where it is no terminal (default: %(default)g)",
+        help="seconds from line to line where it is no terminal, and from one writing of the report"
+        " to the next (default: %(default)g)",
     )
     parser.add_argument("--json", action="store_true", help="one JSON object per line")
     add_report(parser, "--report", "write a page about the run (HTML)")

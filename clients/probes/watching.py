@@ -10,7 +10,7 @@ from probes.commands import EXIT_INTERRUPTED
 from probes.display import Display, display_for
 from probes.journal import Journal
 from probes.report import report
-from probes.reporting import reported
+from probes.reporting import refresh, reported
 from probes.result import to_ms
 from probes.series import paced, show_summary
 from probes.stopping import finish
@@ -37,6 +37,8 @@ class Watch:
         self._began_s = time.monotonic()
         self._asked_s: float | None = None  # when the try under way began
         self._unfinished_s: float | None = None  # how long it had taken when the run ended
+        self._refresh_s = options.every  # when the report is due to be written anew
+        self._is_over = False
 
     def run(self) -> int:
         """Make all tries; returns the exit code."""
@@ -63,7 +65,7 @@ class Watch:
         if self._unfinished_s is not None:
             facts["last try, not over"] = f"{self._unfinished_s:.1f} s"
         title = f"{options.protocol} {options.transport.to(options.target)}"
-        return report(title, facts, self._journal, self._began)
+        return report(title, facts, self._journal, self._began, is_over=self._is_over)
 
     def sum_up(self, exit_code: int) -> None:
         """Show the summary of the tries so far."""
@@ -74,7 +76,7 @@ class Watch:
         show_summary(self._options, self._summary, exit_code, more, text)
 
     def _end(self) -> None:
-        now = self._now()
+        now, self._is_over = self._now(), True
         self._journal.end(now)
         if self._asked_s is not None:
             self._unfinished_s = now - self._asked_s
@@ -88,3 +90,6 @@ class Watch:
         at_s, self._asked_s = self._now(), None
         self._summary.add(result)
         display.take(at_s, result, self._journal.add(at_s, result))
+        if at_s >= self._refresh_s:
+            refresh(self._options.report, self.page)
+            self._refresh_s = self._now() + self._options.every

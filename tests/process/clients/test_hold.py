@@ -16,6 +16,7 @@ from peer import PATIENCE_S, Peer, Step, echo, expect_end, pause, refusing, rese
 from process.clients.tool import STOPS, Run, finish, measure, run, start, stop
 
 SHORT = ("--duration", "0.5", "--interval", "0.05")
+TIME = r"\d\d:\d\d:\d\d"
 # What a pause is compared with, and what it is.
 GAP_S, PAUSE_S = 0.5, 1.5
 
@@ -42,7 +43,7 @@ def test_a_connection_that_holds() -> None:
         done = run("probe", "hold", peer.address, *SHORT)
     assert (done.code, done.words, done.err) == (0, ["OPEN", "OK", "SUMMARY"], "")
     opened, end, summary = done.out.splitlines()
-    assert opened == f"OPEN {peer.address} at {peer.address}"
+    assert re.fullmatch(f"OPEN {peer.address} at {peer.address}, {TIME}", opened)
     back = re.search(r": ([0-9]+) bytes came back$", end)
     assert back
     assert f" {back[1]} bytes sent, {back[1]} came back; longest pause 0." in summary
@@ -85,8 +86,9 @@ def test_a_pause_is_told() -> None:
     done = pausing()
     assert (done.code, done.words) == (28, ["OPEN", "PAUSE", "PAUSE", "TIMEOUT", "SUMMARY"])
     _, begun, over, end, summary = done.out.splitlines()
-    assert re.fullmatch(r"PAUSE \S+ after \d\.\d{3} s at byte 512: nothing for .* s", begun)
-    assert re.fullmatch(r"PAUSE \S+ after \d\.\d{3} s at byte 512: over, it was .* s", over)
+    place = rf"PAUSE \S+ {TIME}, after \d\.\d{{3}} s at byte 512"
+    assert re.fullmatch(f"{place}: nothing for .* s", begun)
+    assert re.fullmatch(f"{place}: over, it was .* s", over)
     assert ", longer than 0.5 s (" in end
     assert summary.endswith(", 1 longer than 0.5 s")
 

@@ -15,11 +15,12 @@ import pytest
 
 from peer import PATIENCE_S, DatagramPeer, Peer, Step, echo, refusing, reset, send, wait_for
 from process.clients.tool import Run, Tool, finish, run, show, start, stop
-from server_process import ServerProcess, free_port
+from server_process import ServerProcess, free_port, wait_until
 
 DAYTIME: Tool = ("probe", "watch", "daytime")
 ECHO: Tool = ("probe", "watch", "echo")
 
+NOT_OVER = "The run was not over when this was written."
 LINE = b"Sun Aug 29 17:25:19 EST 2010\r\n"
 QUICK = ("--interval", "0.01")
 TIME = r"[0-2][0-9]:[0-5][0-9]:[0-6][0-9]"
@@ -275,9 +276,28 @@ def test_report_replaces(page: Path) -> None:
         assert process.stdout
         process.stdout.readline()
         assert "0 of 0 tries were as expected." in page.read_text()
+        assert NOT_OVER in page.read_text()
         go_on.set()
         finish(process)
     assert "1 of 2 tries were as expected;" in page.read_text()
+    assert NOT_OVER not in page.read_text()
+    assert page.read_text().endswith("</html>\n")
+
+
+def test_report_of_a_run_that_goes_on(page: Path) -> None:
+    """The report is written anew while the run goes on, so that a kill leaves what there was."""
+    go_on = threading.Event()
+    with Peer(in_turn(send(line("web-1")), wait_for(go_on))) as peer:
+        arguments = ("--report", str(page), "--every", "0.000001", *QUICK)
+        process = start(*DAYTIME, peer.address, *arguments)
+        assert process.stdout
+        process.stdout.readline()
+        wait_until(lambda: "1 of 1 tries were as expected." in page.read_text(), "the first try")
+        process.kill()
+        go_on.set()
+        finish(process)
+    assert NOT_OVER in page.read_text()
+    assert "web-1" in page.read_text()
     assert page.read_text().endswith("</html>\n")
 
 

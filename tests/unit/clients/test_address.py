@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
+from ipaddress import IPv4Address, IPv6Address
 
 import pytest
 from hypothesis import given
@@ -96,6 +97,7 @@ def test_address(text: str, host: str, port: int) -> None:
         ("127.0.0.1.:80", "no IPv4 address"),
         ("0x7f000001:80", "no IPv4 address"),
         ("1.2.3.4.5:80", "no IPv4 address"),
+        ("[fe80::1]:80", "needs its interface"),
         ("[::1]", "no port after the bracket"),
         ("[::1]80", "no port after the bracket"),
         ("[::1]:", "no port after the colon"),
@@ -158,8 +160,9 @@ def test_target_or_error(text: str) -> None:
 
 
 @given(st.ip_addresses(), st.integers(1, 65535))
-def test_every_ip_address(address: object, port: int) -> None:
-    """Every IP address and port is an address."""
-    host = str(address)
+def test_every_ip_address(address: IPv4Address | IPv6Address, port: int) -> None:
+    """Every IP address and port is an address, with its interface where it needs one."""
+    needs_interface = address.version == 6 and address.is_link_local
+    host = f"{address}%eth0" if needs_interface else str(address)
     text = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     assert parse_target(text) == Target(host, port)

@@ -103,13 +103,13 @@ def test_family_is_obeyed() -> None:
 
 
 def test_a_conversation_with_who_speaks_first() -> None:
-    """E1: what comes before anything was sent is not held against a byte that nobody sent yet."""
+    """E1: what comes before anything was sent is WRONG, whatever it is."""
     with Peer(send(b"hello")) as peer:
         target = parse_target(peer.address)
         with open_connection(target, socket.AF_INET, Deadline(5), Trace()) as connection:
             assert connection.wait(to_send=False) == (True, False)
             conversation = Conversation(connection, 512, 1, 1, lambda _: None)
-            with pytest.raises(Failure, match="more came back than the 0 bytes sent"):
+            with pytest.raises(Failure, match="5 bytes came before anything was sent"):
                 conversation.hold(1, 1)
     assert (conversation.sent, conversation.matched) == (0, 0)
 
@@ -120,9 +120,9 @@ def test_silence_puts_the_deadline_off() -> None:
         target = parse_target(peer.address)
         with open_connection(target, socket.AF_INET, Deadline(5), Trace()) as connection:
             left = connection.deadline.remaining()
-            with pytest.raises(Failure), connection.within(0.2):
+            with pytest.raises(Failure), connection.within(1):
                 connection.receive()
-            assert connection.deadline.remaining() > left - 0.1
+            assert connection.deadline.remaining() > left - 0.5
             connection.send_all(b"x")
             with connection.within(100):
                 assert connection.receive() == b"x"

@@ -11,7 +11,7 @@ import pytest
 
 from probes.address import Target
 from probes.deadline import Deadline
-from probes.network import lookup, os_errors_as_failures
+from probes.network import Address, lookup, os_errors_as_failures
 from probes.outcome import Failure, Outcome
 
 TARGET = Target("host", 80)
@@ -57,6 +57,12 @@ def test_lookup_asks_once() -> None:
     found = lookup(TARGET, *STREAM, Deadline(5), resolve)
     assert asked == [(b"host", 80, socket.AF_UNSPEC, socket.SOCK_STREAM)]
     assert [str(each) for each in found] == ["[::1]:80", "127.0.0.1:80"]
+
+
+@pytest.mark.parametrize(("scope", "zone"), [(socket.if_nametoindex("lo"), "lo"), (9999, "9999")])
+def test_a_link_local_address_keeps_its_interface(scope: int, zone: str) -> None:
+    """RFC 4007 section 11: without its zone the address that is shown could not be used again."""
+    assert str(Address(socket.AF_INET6, ("fe80::1", 80, 0, scope))) == f"[fe80::1%{zone}]:80"
 
 
 def test_resolver_that_fails() -> None:
