@@ -195,6 +195,12 @@ def test_fields(number: int) -> None:
             assert fits(value, documented[name]), (name, value, documented[name])
 
 
+def test_the_example() -> None:
+    """The object that the page shows has its own fields."""
+    (shown,) = re.findall(r"^    (\{.*\})$", PAGE, re.MULTILINE)
+    assert json.loads(shown).keys() == fields_of(json.loads(shown)).keys()
+
+
 def test_nothing_is_made_up() -> None:
     """Each field of each object on the page has been seen with a value."""
     seen = set()
