@@ -17,7 +17,7 @@ from probes.junit import junit_report
 from probes.outcome import Outcome
 from probes.reporting import reported
 from probes.result import Trace, Transport
-from probes.stopping import finish
+from probes.stopping import finish, held_back
 from probes.terminal import show, show_json
 
 CHECKS = {"echo": echo_checks.CHECKS, "daytime": daytime_checks.CHECKS}
@@ -49,8 +49,9 @@ def make_checks(
     """Add each finding to those that are `made` and show it; returns the exit code."""
     try:
         for finding in findings(options, checks):
-            made.append(finding)
-            show_finding(options, finding)
+            with held_back():
+                made.append(finding)
+                show_finding(options, finding)
         finish()
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED

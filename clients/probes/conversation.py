@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from random import Random
 
 from probes.connection import Connection
+from probes.deadline import Deadline
 from probes.echo import Comparison, fresh_seed
 from probes.outcome import Failure, Outcome
 from probes.pauses import Pause, Pauses
@@ -38,7 +39,7 @@ class Conversation:
         self.pauses = Pauses(gap_s, tell)
         self._connection = connection
         self._interval_s = interval_s
-        self._due = -math.inf
+        self._due = 0.0
         self._blocks = blocks(seed, size)
         self._unsent = memoryview(b"")
         self._comparison = Comparison(blocks(seed, size), 0)
@@ -67,17 +68,23 @@ class Conversation:
         return f"{self.matched} bytes came back"
 
     def _go_on(self, duration_s: float) -> None:
-        end = time.monotonic() + duration_s
+        now = time.monotonic()
+        end = now + duration_s
+        self._begin_block(now)
         while (now := time.monotonic()) < end:
             if now >= self._due and not self._unsent:
-                self._due = now + self._interval_s
-                self._unsent = memoryview(next(self._blocks))
+                self._begin_block(now)
             # While a block waits for room there is no next one to be woken for.
             if self._turn(end if self._unsent else min(end, self._due)):
                 raise Failure(Outcome.CLOSED, "the peer closed")
 
+    def _begin_block(self, now: float) -> None:
+        self._due = now + self._interval_s
+        self._unsent = memoryview(next(self._blocks))
+
     def _finish(self, timeout_s: float) -> None:
-        self._connection.deadline.shorten(timeout_s)
+        # From now on, however late that is: this process, too, may have been stopped meanwhile.
+        self._connection.deadline = Deadline(timeout_s)
         while self._unsent:
             if self._turn(math.inf):
                 raise Failure(Outcome.CLOSED, "the peer closed")

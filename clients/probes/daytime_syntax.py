@@ -24,6 +24,7 @@ MONTHS = (
     *("July", "August", "September", "October", "November", "December"),
 )
 SHORT = 3
+LEAP_SECOND = 60  # RFC 3339 section 5.7; to a clock that counts none it is the next second
 MAX_IDENTITY_CHARS = 64
 
 
@@ -86,12 +87,16 @@ def parse_line(line: str) -> Reading | None:
 
 def _read(match: re.Match[str]) -> Reading | None:
     day, hour, minute, second = (int(match[name]) for name in ("day", "hour", "minute", "second"))
+    leap = second == LEAP_SECOND
     try:
-        time = datetime(int(match["year"]), _month(match["month"]), day, hour, minute, second)
-    except ValueError:
+        date = datetime(
+            int(match["year"]), _month(match["month"]), day, hour, minute, second - leap
+        )
+        time = date + timedelta(seconds=leap)
+    except (ValueError, OverflowError):
         return None
     weekday = match.groupdict().get("weekday")
-    if weekday and not WEEKDAYS[time.weekday()].startswith(weekday):
+    if weekday and not WEEKDAYS[date.weekday()].startswith(weekday):
         return None  # a line that contradicts itself tells nothing about a clock
     return Reading(time.replace(tzinfo=_zone(match["zone"])), match["identity"])
 

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import errno
-import queue
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -111,6 +110,44 @@ class ConnectedSocket:
             return self._socket.send(data)
 
 
+class LookUp(threading.Thread):
+    """A question to the resolver under way.
+
+    getaddrinfo has no timeout and cannot be cancelled, so it runs in a thread, and in a daemon one
+    so that the process can end while it hangs.
+    """
+
+    def __init__(self, resolve: Callable[..., Any], *question: Any) -> None:
+        super().__init__(daemon=True)
+        self._resolve = resolve
+        self._question = question
+        self._answer: Any = socket.gaierror(socket.EAI_FAIL, "the resolver failed")
+
+    def run(self) -> None:
+        """Ask, and keep what comes of it."""
+        try:
+            self._answer = self._resolve(*self._question)
+        except OSError as error:
+            self._answer = error
+
+    def answer(self, deadline: Deadline) -> Any:
+        """What getaddrinfo gives; raises OSError."""
+        self.join(deadline.remaining())
+        if self.is_alive():
+            # Kubernetes tries every search domain before a name with few dots (kubernetes#56903).
+            hint = (
+                "the resolver did not answer; in a cluster, try the full name with a dot at its end"
+            )
+            raise TimeoutError(errno.ETIMEDOUT, hint)
+        if isinstance(self._answer, OSError):
+            raise self._answer
+        return self._answer
+
+
+# The last to ask each question.
+_last: dict[tuple[Any, ...], LookUp] = {}
+
+
 def lookup(
     target: Target,
     family: int,
@@ -120,40 +157,23 @@ def lookup(
 ) -> list[Address]:
     """The addresses of `target` for sockets of a `kind`, best first (RFC 6724); raises Failure.
 
-    getaddrinfo has no timeout and cannot be cancelled, so it runs in a thread, and in a daemon one
-    so that the process can end while it hangs.
+    Who asks what is still being asked waits for that answer: were each try to ask anew while a
+    resolver is silent, threads and descriptors would soon be used up.
     """
-    answers: queue.SimpleQueue[Any] = queue.SimpleQueue()
-
-    def ask() -> None:
-        try:
-            # As bytes the name skips the idna codec, which is slow and in places missing.
-            answers.put(resolve(target.host.encode(), target.port, family, kind))
-        except OSError as error:
-            answers.put(error)
-
+    # As bytes the name skips the idna codec, which is slow and in places missing.
+    question = (resolve, target.host.encode(), target.port, family, kind)
     with os_errors_as_failures():
-        _start_thread(ask)
-        return [Address(found[0], found[4]) for found in _first_answer(answers, deadline)]
+        if question not in _last or not _last[question].is_alive():
+            _last[question] = _started(LookUp(*question))
+        return [Address(found[0], found[4]) for found in _last[question].answer(deadline)]
 
 
-def _start_thread(target: Callable[[], None]) -> None:
+def _started(look_up: LookUp) -> LookUp:
     try:
-        threading.Thread(target=target, daemon=True).start()
+        look_up.start()
     except RuntimeError as error:  # a limit on processes or memory; it counts threads as well
         raise socket.gaierror(socket.EAI_AGAIN, f"cannot ask the resolver: {error}") from error
-
-
-def _first_answer(answers: queue.SimpleQueue[Any], deadline: Deadline) -> Any:
-    try:
-        answer = answers.get(timeout=deadline.remaining())
-    except queue.Empty:
-        # Kubernetes tries every search domain before a name with few dots (kubernetes#56903).
-        hint = "the resolver did not answer; in a cluster, try the full name with a dot at its end"
-        raise TimeoutError(errno.ETIMEDOUT, hint) from None
-    if isinstance(answer, OSError):
-        raise answer
-    return answer
+    return look_up
 
 
 def connected_socket(

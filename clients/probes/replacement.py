@@ -9,8 +9,10 @@ from contextlib import suppress
 from pathlib import Path
 
 
-def replace(path: Path, text: str) -> None:
+def replace(path: str, text: str) -> None:
     """Put a file with `text` in the place of `path`; raises OSError, and leaves what is there."""
+    if path.endswith(os.sep):
+        raise OSError(errno.EISDIR, os.strerror(errno.EISDIR))
     place = Path(os.path.realpath(path))  # a link stays a link
     before = _found(place)
     # Not by tempfile, whose files nobody but their owner may read.

@@ -7,7 +7,7 @@ those who answered.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from time import localtime, strftime
 
 from probes import __version__
 from probes.chart import MAX_BARS, distribution, over_time
@@ -42,18 +42,21 @@ class Clock:
     """Tells moments of a run as a clock on the wall does, in the zone of who made the run."""
 
     def __init__(self, began: float) -> None:
-        self._began = datetime.fromtimestamp(began).astimezone()
+        self._began = began
 
     def date(self, moment_s: float) -> str:
         """Date, time and distance from UTC."""
-        return f"{self._began + timedelta(seconds=moment_s):%Y-%m-%d %H:%M:%S %z}"
+        return self._form("%Y-%m-%d %H:%M:%S %z", moment_s)
 
     def time(self, moment_s: float) -> str:
         """The time to a tenth of a second, and the date unless it is that of the beginning."""
-        moment = self._began + timedelta(seconds=moment_s)
-        same = moment.date() == self._began.date()
-        tenth = moment.microsecond // 100_000
-        return f"{moment:%H:%M:%S}.{tenth}" if same else f"{moment:%m-%d %H:%M:%S}.{tenth}"
+        is_same_day = self._form("%F", moment_s) == self._form("%F", 0)
+        tenth = int((self._began + moment_s) % 1 * 10)
+        return f"{self._form('%H:%M:%S' if is_same_day else '%m-%d %H:%M:%S', moment_s)}.{tenth}"
+
+    def _form(self, form: str, moment_s: float) -> str:
+        # Not by datetime, which refuses zones that are a day away or more.
+        return strftime(form, localtime(self._began + moment_s))
 
 
 def _verdict(journal: Journal) -> str:

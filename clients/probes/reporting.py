@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from contextlib import redirect_stdout, suppress
-from pathlib import Path
 from typing import TextIO
 
 from probes.options import Parser
@@ -51,7 +50,7 @@ def refresh(path: str | None, report: Callable[[], str]) -> None:
     """
     if path not in (None, STDOUT):
         with suppress(OSError):
-            replace(Path(path), report())
+            replace(path, report())
 
 
 def _write(path: str | None, report: Callable[[], str], stdout: TextIO) -> int:
@@ -70,7 +69,7 @@ def _print(text: str, stdout: TextIO) -> int:
 
 def _replace(path: str, text: str) -> int:
     try:
-        replace(Path(path), text)
+        replace(path, text)
     except OSError as error:
         hint = f"{STDOUT} would be stdout"
         complain(f"cannot write the report {quote(path)}: {error.strerror}; {hint}")

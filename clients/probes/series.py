@@ -15,7 +15,7 @@ from probes.commands import EXIT_INTERRUPTED
 from probes.options import Parser, seconds, whole_number
 from probes.outcome import PROBE_OUTCOMES, Outcome, outcome_table
 from probes.result import Result
-from probes.stopping import finish
+from probes.stopping import finish, held_back
 from probes.summary import Summary
 from probes.terminal import show, show_json
 from probes.waiting import add_wait, least_s, until_met
@@ -87,8 +87,9 @@ def run(options: argparse.Namespace) -> int:
     interrupted = False
     try:
         for number, result in enumerate(results(options), 1):
-            summary.add(result)
-            show_try(options, number, result)
+            with held_back():
+                summary.add(result)
+                show_try(options, number, result)
         finish()
     except KeyboardInterrupt:
         interrupted = True

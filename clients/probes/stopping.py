@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable
-from typing import NoReturn
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 Handler = Callable[..., object] | signal.Handlers
 
@@ -16,6 +16,27 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 def begin() -> None:
     """Have each of the signals end the run, by KeyboardInterrupt."""
     _handle(_stop)
+
+
+@contextmanager
+def held_back() -> Iterator[None]:
+    """Put a signal off until the block is done, so that all that is told of a step agrees. A second
+    one ends the block, too: it may be held up by an output that nobody reads.
+    """
+    _Held.begun = True
+    try:
+        yield
+    finally:
+        _Held.begun = False
+        came, _Held.came = _Held.came, False
+    if came:
+        finish()
+        raise KeyboardInterrupt
+
+
+class _Held:
+    begun = False
+    came = False
 
 
 def finish() -> None:
@@ -30,8 +51,14 @@ def end() -> None:
     _handle(signal.SIG_IGN)
 
 
-def _stop(*_: object) -> NoReturn:
-    finish()
+def _stop(*_: object) -> None:
+    if _Held.begun and not _Held.came:
+        _Held.came = True
+        return
+    if _Held.came:
+        _handle(signal.default_int_handler)
+    else:
+        finish()
     raise KeyboardInterrupt
 
 

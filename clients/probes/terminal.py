@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import sys
@@ -91,6 +92,7 @@ def is_terminal(output: TextIO) -> bool:
 def exit_status(tool: Callable[[], int]) -> int:
     """Run `tool` for its exit status, and end quietly when the reader has gone."""
     _open_closed_streams()
+    _buffer_streams()
     try:
         return _flushed(tool)
     except OSError as error:  # sockets raise none of these, so it is the output: a full disk, say
@@ -126,6 +128,16 @@ def _open_closed_streams() -> None:
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
             setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))
+
+
+def _buffer_streams() -> None:
+    # Without one, as PYTHONUNBUFFERED has it, a write that takes but a part loses the rest, and
+    # argparse hides that a help cannot be written. All that must be seen at once is flushed.
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if isinstance(getattr(stream, "buffer", None), io.RawIOBase):
+            form = {"encoding": stream.encoding, "errors": stream.errors}
+            setattr(sys, name, os.fdopen(stream.fileno(), "w", closefd=False, **form))
 
 
 def _discard(output: TextIO) -> None:

@@ -13,7 +13,7 @@ from probes.report import report
 from probes.reporting import refresh, reported
 from probes.result import to_ms
 from probes.series import paced, show_summary
-from probes.stopping import finish
+from probes.stopping import finish, held_back
 from probes.summary import Summary
 
 # The moments of tries are exact until there are as many as a fourth of all slices.
@@ -87,9 +87,10 @@ class Watch:
     def _try(self, display: Display) -> None:
         self._asked_s = self._now()
         result = attempt(self._options)
-        at_s, self._asked_s = self._now(), None
-        self._summary.add(result)
-        display.take(at_s, result, self._journal.add(at_s, result))
+        with held_back():
+            at_s, self._asked_s = self._now(), None
+            self._summary.add(result)
+            display.take(at_s, result, self._journal.add(at_s, result))
         if at_s >= self._refresh_s:
             refresh(self._options.report, self.page)
             self._refresh_s = self._now() + self._options.every

@@ -12,7 +12,18 @@ from typing import Any
 
 import pytest
 
-from peer import PATIENCE_S, Peer, Step, echo, expect_end, pause, refusing, reset, wait_for
+from peer import (
+    PATIENCE_S,
+    Peer,
+    Step,
+    echo,
+    expect_end,
+    pause,
+    receive_all,
+    refusing,
+    reset,
+    wait_for,
+)
 from process.clients.tool import STOPS, Run, finish, measure, run, start, stop
 
 SHORT = ("--duration", "0.5", "--interval", "0.05")
@@ -131,6 +142,26 @@ def test_a_pause_that_is_cut_short() -> None:
         (held,) = objects(stop(process, signal.SIGTERM))
         over.set()
     assert held["longest_pause_ms"] >= told["pause_ms"] + PAUSE_S * 1000 / 2
+
+
+def test_a_tool_that_is_stopped_itself() -> None:
+    """Ctrl-Z across the end takes nothing of the time for it: all came back, so it is OK."""
+    with Peer(echo()) as peer:
+        arguments = ("--duration", "0.5", "--interval", "60", "--timeout", "0.5", "--gap", "60")
+        process = start("probe", "hold", peer.address, *arguments)
+        assert process.stdout
+        assert process.stdout.readline().startswith(b"OPEN ")
+        process.send_signal(signal.SIGSTOP)
+        time.sleep(PAUSE_S)
+        process.send_signal(signal.SIGCONT)
+        done = finish(process)
+    assert (done.code, done.words) == (0, ["OK", "SUMMARY"])
+
+
+def test_a_duration_of_nothing() -> None:
+    """However short it is held, a block must come back: who gives nothing back is not OK."""
+    done = probe(receive_all(), options=("--duration", "0.000001"))
+    assert (done.code, done.words) == (52, ["OPEN", "CLOSED", "SUMMARY"])
 
 
 def test_a_pause_within_the_gap() -> None:

@@ -166,12 +166,16 @@ def test_no_output_at_all(tool: tuple[str, ...]) -> None:
     assert done.returncode == (1 if "conform" in tool else 7)
 
 
-def test_full_disk() -> None:
-    """Output that cannot be written is one line on stderr and an exit code, no traceback."""
+@pytest.mark.parametrize("unbuffered", [(), ("-u",)], ids=["buffered", "unbuffered"])
+@pytest.mark.parametrize("arguments", [("daytime", "{}"), ("--help",)], ids=lambda each: each[0])
+def test_full_disk(arguments: tuple[str, ...], unbuffered: tuple[str, ...]) -> None:
+    """Output that cannot be written is one line on stderr and an exit code, no traceback; also
+    where Python is told not to buffer it, and would lose the rest of what is written in part.
+    """
     if not Path("/dev/full").exists():
         pytest.skip("no /dev/full here")
     with Peer(send(LINE)) as peer, Path("/dev/full").open("wb") as full:
         program = LAUNCHER.format(tool="probe")
-        arguments = ("-c", program, "daytime", peer.address)
-        done = finish(start_python(*arguments, stdout=full.fileno()))
+        given = [each.format(peer.address) for each in arguments]
+        done = finish(start_python(*unbuffered, "-c", program, *given, stdout=full.fileno()))
     assert (done.code, done.err) == (23, "cannot write the output: No space left on device\n")

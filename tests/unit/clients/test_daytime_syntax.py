@@ -37,6 +37,8 @@ def hours(count: float) -> timezone:
         ("2010-08-29T17:25:19-05:00", MOMENT.replace(tzinfo=hours(-5))),
         ("2010-08-29T17:25:19+00:00", MOMENT.replace(tzinfo=UTC)),
         ("2010-08-29T17:25:19Z", MOMENT.replace(tzinfo=UTC)),
+        ("Sat Dec 31 23:59:60 UTC 2016", datetime(2017, 1, 1, tzinfo=UTC)),
+        ("2016-12-31T23:59:60Z", datetime(2017, 1, 1, tzinfo=UTC)),
     ],
 )
 @pytest.mark.parametrize("identity", [None, "web-7f9c", "1", "2010", "!~", "x" * 64])

@@ -87,6 +87,25 @@ def test_resolver_that_hangs() -> None:
     assert 0.2 <= time.monotonic() - began < 1
 
 
+def test_resolver_that_is_slow() -> None:
+    """It is not asked again while it is silent, and an answer that is late is still taken."""
+    asked, answered = [], threading.Event()
+
+    def resolve(*_: object) -> list[object]:
+        asked.append(1)
+        assert answered.wait(20)
+        return [(socket.AF_INET, 1, 6, "", ("127.0.0.1", 80))]
+
+    for _ in range(2):
+        with pytest.raises(Failure) as caught:
+            lookup(TARGET, *STREAM, Deadline(0.1), resolve)
+        assert caught.value.outcome is Outcome.TIMEOUT
+    assert len(asked) == 1
+    answered.set()
+    (found,) = lookup(TARGET, *STREAM, Deadline(20), resolve)
+    assert str(found) == "127.0.0.1:80"
+
+
 def test_resolver_that_cannot_be_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where no thread can be started, the name is not looked up: DNS, which says why."""
 

@@ -20,7 +20,7 @@ def test_replace(tmp_path: Path) -> None:
     """A new file and one in the place of another have the text, and nothing else is left."""
     path = tmp_path / "page.html"
     for text in ("one", "tw\u00f6"):
-        replace(path, text)
+        replace(str(path), text)
         assert path.read_text("utf-8") == text
         assert names(tmp_path) == ["page.html"]
 
@@ -29,18 +29,18 @@ def test_mode(tmp_path: Path) -> None:
     """Who may read a new file is for the umask to say; one that is replaced keeps its mode."""
     path = tmp_path / "page.html"
     before = os.umask(0o027)
-    replace(path, "")
+    replace(str(path), "")
     os.umask(before)
     assert path.stat().st_mode & 0o777 == 0o640
     path.chmod(0o604)
-    replace(path, "")
+    replace(str(path), "")
     assert path.stat().st_mode & 0o777 == 0o604
 
 
 def test_link(tmp_path: Path) -> None:
     """A symbolic link stays one, and what it points at is replaced."""
     (tmp_path / "link").symlink_to("page.html")
-    replace(tmp_path / "link", "text")
+    replace(str(tmp_path / "link"), "text")
     assert (tmp_path / "link").is_symlink()
     assert (tmp_path / "page.html").read_text() == "text"
 
@@ -55,7 +55,7 @@ def test_no_place(tmp_path: Path, what: str) -> None:
         bound.bind(str(tmp_path / "socket"))
         mode = path.stat().st_mode if path.exists() else None
         with pytest.raises(OSError, match=r"regular file|No such|Not a directory"):
-            replace(path, "text")
+            replace(str(path), "text")
     assert (path.stat().st_mode if path.exists() else None) == mode
     assert names(tmp_path) == ["file", "socket"]
 
@@ -65,5 +65,5 @@ def test_failure_leaves_what_is_there(tmp_path: Path) -> None:
     path = tmp_path / "page.html"
     path.write_text("before")
     with pytest.raises(UnicodeEncodeError):
-        replace(path, "x" * 100_000 + "\ud800")
+        replace(str(path), "x" * 100_000 + "\ud800")
     assert (names(tmp_path), path.read_text()) == (["page.html"], "before")
