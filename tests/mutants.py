@@ -478,7 +478,7 @@ MUTANTS: dict[str, dict[str, str]] = {
             clients/probes/network.py | Failure(Outcome.DNS, | Failure(Outcome.UNREACHABLE,
         """,
         "test_dead_resolver": r"""
-            clients/probes/network.py | answers.get(timeout=deadline.remaining()) | answers.get(timeout=20)
+            clients/probes/network.py | self.join(deadline.remaining()) | self.join(20)
             clients/probes/network.py | daemon=True | daemon=False
         """,
         "test_first_address_dead": r"""
@@ -529,6 +529,10 @@ MUTANTS: dict[str, dict[str, str]] = {
         """,
         "test_interrupt_over_udp": r"""
             clients/probes/series.py | interrupted = True | interrupted = False
+        """,
+        "test_a_signal_amid_the_books": r"""
+            clients/probes/series.py | with held_back(): | if True:
+            clients/probes/watching.py | with held_back(): | if True:
         """,
         "test_a_signal_that_comes_too_late": r"""
             clients/probes/watching.py | finish()\n        except | pass\n        except
@@ -620,7 +624,20 @@ MUTANTS: dict[str, dict[str, str]] = {
             clients/probes/pressure.py | 128 * 1024 * 1024 | 16 * 1024 * 1024
         """,
     },
+    "tests/unit/clients/test_network.py": {
+        "test_resolver_that_is_slow": r"""
+            clients/probes/network.py | if question not in _last or not _last[question].is_alive(): | if True:
+        """,
+    },
+    "tests/process/clients/test_outcomes.py": {
+        "test_full_disk": r"""
+            clients/probes/terminal.py | _buffer_streams()\n    try | try
+        """,
+    },
     "tests/process/clients/test_hold.py": {
+        "test_a_tool_that_is_stopped_itself": r"""
+            clients/probes/hold.py | Deadline(2 * MAX_DURATION_S) | Deadline(options.duration + options.timeout)
+        """,
         "test_a_pause_that_is_cut_short": r"""
             clients/probes/hold.py | report.look() | pass
         """,

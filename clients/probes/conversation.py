@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from random import Random
 
 from probes.connection import Connection
-from probes.deadline import Deadline
 from probes.echo import Comparison, fresh_seed
 from probes.outcome import Failure, Outcome
 from probes.pauses import Pause, Pauses
@@ -83,8 +82,7 @@ class Conversation:
         self._unsent = memoryview(next(self._blocks))
 
     def _finish(self, timeout_s: float) -> None:
-        # From now on, however late that is: this process, too, may have been stopped meanwhile.
-        self._connection.deadline = Deadline(timeout_s)
+        self._connection.deadline.shorten(timeout_s)
         while self._unsent:
             if self._turn(math.inf):
                 raise Failure(Outcome.CLOSED, "the peer closed")

@@ -103,7 +103,8 @@ def hold(options: argparse.Namespace, report: Report) -> Result:
     way = (options.target, options.family, Deadline(options.timeout), trace)
     try:
         with open_connection(*way) as connection:
-            connection.deadline = Deadline(2 * MAX_DURATION_S)  # each wait has an end of its own
+            # Later than any end, since this process, too, may be stopped for a while (Ctrl-Z).
+            connection.deadline = Deadline(2 * MAX_DURATION_S)
             conversation = Conversation(
                 connection, options.size, options.interval, options.gap, report.pause
             )

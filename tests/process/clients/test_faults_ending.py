@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import signal
 import threading
@@ -75,6 +76,12 @@ class Last:
 last = Last()
 """,
 }
+# A signal that comes when a part of a try's times is counted.
+AMID_BOOKS = """
+import probes.histogram
+counted = []
+send_before(probes.histogram.Histogram, "add", lambda *_: counted.append(0) or len(counted) == 2)
+"""
 SUMMING: list[Tool] = [
     ("probe", "echo", "--count", "2", "--interval", "0.01"),
     ("probe", "hold", "--duration", "0.1"),
@@ -168,6 +175,20 @@ def test_a_signal_that_comes_too_late(
     assert "interrupted" not in done.out
     assert [each.name for each in tmp_path.iterdir()] == (["report"] if report else [])
     assert all("ended before" not in each.read_text() for each in tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("command", ["echo", "watch echo"])
+@pytest.mark.usefixtures("interruptible")
+def test_a_signal_amid_the_books(command: str) -> None:
+    """A try is counted everywhere or nowhere: lines and summary agree, also about the last one."""
+    program = (LATE_SIGNAL + AMID_BOOKS).format(number=signal.SIGINT.value)
+    arguments = ("--count", "9", "--interval", "0.01", "--json")
+    with Peer(echo()) as peer:
+        called = (*command.split(), peer.address, *arguments)
+        done = finish(start_python("-c", program + LAUNCHER.format(tool="probe"), *called))
+    *told, summary = [json.loads(line) for line in done.out.splitlines()]
+    lines = [each.get("sent", 1) for each in told if each["type"] in ("try", "interval")]
+    assert (done.code, summary["exit"], summary["sent"], lines) == (130, 130, 1, [1])
 
 
 @contextmanager
