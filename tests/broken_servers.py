@@ -6,6 +6,7 @@ Each is right in all else, so that what it fails says what is wrong with it. A c
 
 from __future__ import annotations
 
+import math
 import select
 import socket
 import threading
@@ -20,6 +21,9 @@ LINE = b"Sun Aug 29 17:25:19 UTC 2010\r\n"
 
 # What a server must not answer over UDP, beside its own port.
 FIRST_HONEST_PORT = 1024
+
+# Pieces of what a server owes, and more than is ever owed to a caller who reads.
+PIECE, MUCH = 1 << 16, 1 << 21
 
 Reply = Callable[[socket.socket, bytes, Any], object]
 
@@ -90,19 +94,45 @@ def lose_tail(caller: socket.socket) -> None:
             held = b""
 
 
-def hoard(caller: socket.socket) -> None:
-    """Send back what comes, and keep as much as the caller does not take."""
+def hoard(caller: socket.socket, most: float = math.inf) -> None:
+    """Send back what comes, and keep what the caller does not take. Where there is a limit to that,
+    take two pieces of it for one another.
+    """
     caller.setblocking(False)
     held, is_open = bytearray(), True
     while is_open or held:
         wanted = [caller] if held else []
-        readable, writable, _ = select.select([caller] if is_open else [], wanted, [], PATIENCE_S)
+        is_wanting = is_open and len(held) < most
+        readable, writable, _ = select.select([caller] * is_wanting, wanted, [], PATIENCE_S)
         if readable:
             data = caller.recv(1 << 20)
             held += data
             is_open = bool(data)
+            if len(held) >= most:
+                held[: 2 * PIECE] = held[PIECE : 2 * PIECE] + held[:PIECE]
         if writable:
-            del held[: caller.send(held[: 1 << 16])]
+            del held[: caller.send(held[:PIECE])]
+
+
+def wait_for_silence(caller: socket.socket) -> None:
+    """Send back what comes, but only when nothing more has come for a while, or there is much."""
+    held, is_open = bytearray(), True
+    while is_open:
+        if len(held) < MUCH and select.select([caller], [], [], 0.2)[0]:
+            data = caller.recv(65536)
+            held += data
+            is_open = bool(data)
+        else:
+            caller.sendall(held)
+            held.clear()
+    caller.sendall(held)
+
+
+def return_input(caller: socket.socket) -> None:
+    """Send the time, and after it some of what has come."""
+    caller.sendall(LINE)
+    if select.select([caller], [], [], 0.2)[0]:
+        caller.sendall(caller.recv(512))
 
 
 def answer(*datagrams: bytes) -> Reply:
@@ -122,6 +152,12 @@ def return_changed(change: Callable[[bytes], Iterable[bytes]]) -> Reply:
         answer(*change(datagram))(asked, datagram, caller)
 
     return reply
+
+
+def return_aside_too(asked: socket.socket, datagram: bytes, caller: Any) -> None:
+    """Send the datagram back, and once more from another port."""
+    asked.sendto(datagram, caller)
+    return_aside(asked, datagram, caller)
 
 
 def return_aside(_: socket.socket, datagram: bytes, caller: Any) -> None:
@@ -189,6 +225,8 @@ BROKEN = (
     echo_server("loses the tail", "E3 half-close", lose_tail),
     echo_server("RST for FIN", "E3 half-close", echo(), reset()),
     echo_server("takes in without bound", "E4 back-pressure", hoard),
+    echo_server("mixes up what it owes", "E4 back-pressure", partial(hoard, most=MUCH)),
+    echo_server("waits for silence", "E1 stream", wait_for_silence),
     datagrams(
         *("echo", "cuts at 1,024 bytes", "E5 datagram-1472 datagram-8192 datagram-65507"),
         return_changed(lambda data: [data[:1024]]),
@@ -198,6 +236,7 @@ BROKEN = (
         *("echo", "answers from elsewhere", f"E5 {SIZES} E6 origin S1 service-port own-port"),
         return_aside,
     ),
+    datagrams("echo", "answers from elsewhere, too", "E6 origin", return_aside_too),
     datagrams(
         *("echo", "answers services", "S1 service-port own-port"),
         return_changed(lambda data: [data]),
@@ -216,12 +255,17 @@ BROKEN = (
         *(send(LINE), receive_all()),
     ),
     daytime_server(
+        *("returns input", "D2 early-input long-input"),
+        *(return_input, finish_sending(), receive_all()),
+    ),
+    daytime_server(
         *("empty answer", "D1 unasked D2 early-input long-input late-input D4 line"),
         *(finish_sending(), receive_all()),
     ),
     datagrams("daytime", "answers twice", "D3 empty line-end all-bytes", answer(LINE, LINE)),
     datagrams("daytime", "two lines", "D4 datagram", answer(LINE * 2)),
     datagrams(
-        *("daytime", "is an echo", "D3 empty D4 datagram"), return_changed(lambda data: [data])
+        *("daytime", "is an echo", "D3 empty line-end all-bytes D4 datagram"),
+        return_changed(lambda data: [data]),
     ),
 )

@@ -9,8 +9,8 @@ from __future__ import annotations
 import errno
 import socket
 from collections.abc import Sequence
+from contextlib import ExitStack, suppress
 from functools import partial
-from itertools import product
 from typing import Any, NamedTuple
 
 from probes.address import format_address
@@ -23,6 +23,9 @@ from probes.result import Phase, Transport
 # echo, daytime and chargen, all of which answer any datagram.
 SERVICE_PORTS = (7, 13, 19)
 
+# Enough to take what has come already.
+AT_ONCE_S = 0.01
+
 
 class Answers(NamedTuple):
     """A datagram that was sent, and what came for it: one datagram, or two at most."""
@@ -31,18 +34,18 @@ class Answers(NamedTuple):
     received: tuple[bytes, ...]
 
 
-class Origin(NamedTuple):
-    """Host and port that were asked, and those that the answer came from."""
+class Origins(NamedTuple):
+    """Host and port that were asked, and those that answered, two at most."""
 
     asked: tuple[str, int]
-    answered: tuple[str, int]
+    answered: tuple[tuple[str, int], ...]
 
 
-class FromService(NamedTuple):
-    """The source port of a datagram, and whether it was answered."""
+class FromServices(NamedTuple):
+    """The source ports of datagrams, and those of them that were answered."""
 
-    port: int
-    is_answered: bool
+    tried: tuple[int, ...]
+    answered: tuple[int, ...]
 
 
 def ask(datagram: bytes, way: Way) -> Answers:
@@ -76,27 +79,30 @@ def is_too_large(failure: BaseException | None) -> bool:
     return isinstance(failure, OSError) and failure.errno == errno.EMSGSIZE
 
 
-def receive_late(association: Association) -> tuple[bytes, ...]:
-    """One more datagram, if it comes soon."""
+def receive_late(association: Association, seconds: float = QUIET_S) -> tuple[bytes, ...]:
+    """One more datagram, if it comes that soon."""
     try:
-        with association.within(QUIET_S):
+        with association.within(seconds):
             return (association.receive(),)
     except Failure:
         return ()
 
 
-def ask_openly(datagram: bytes, way: Way) -> Origin:
-    """Send a datagram from a socket that hears everybody, and see who answers."""
+def ask_openly(datagram: bytes, way: Way) -> Origins:
+    """Send a datagram from a socket that hears everybody, and see who answers, and who else."""
     address = best_address(way)
     try:
         with os_errors_as_failures(), socket.socket(address.family, socket.SOCK_DGRAM) as asking:
             receive_errors(asking)
             asking.settimeout(way.deadline.remaining())
             asking.sendto(datagram, address.sockaddr)
-            _, source = asking.recvfrom(RECEIVE_BYTES)
+            sources = [asking.recvfrom(RECEIVE_BYTES)[1]]
+            asking.settimeout(QUIET_S)
+            with suppress(OSError):
+                sources.append(asking.recvfrom(RECEIVE_BYTES)[1])
     except Failure as failure:
         raise failure.after("no datagram came back") from failure
-    return Origin(true_address(address), source[:2])
+    return Origins(true_address(address), tuple(source[:2] for source in sources))
 
 
 def true_address(address: Address) -> tuple[str, int]:
@@ -115,61 +121,84 @@ def best_address(way: Way) -> Address:
     return address
 
 
-def ask_as_service(ports: Sequence[int], datagram: bytes, way: Way) -> FromService:
-    """Send a datagram from the first of `ports` that is free, and see whether it is answered.
+def ask_as_services(ports: Sequence[int], datagram: bytes, way: Way) -> FromServices:
+    """Send a datagram from each of `ports` that is free, and see which of them are answered.
 
-    Silence alone would prove nothing, so the same from an honest port must be answered after it.
+    Silence alone would prove nothing, so the same from an honest port must be answered after them,
+    and a while goes by after that.
     """
     address = best_address(way)
-    with bound_socket(ports, address) as bound:
-        with os_errors_as_failures():
-            bound.connect(address.sockaddr)
-            refuse_self(bound)
-        service = Association(bound, way.deadline)
-        service.send(datagram)
-        answers = receive_late(service)
-        if not answers:
-            ask(datagram, way)
-            answers = receive_late(service)
-        return FromService(bound.getsockname()[1], bool(answers))
+    with ExitStack() as stack:
+        services = {}
+        for bound in bound_sockets(ports, address):
+            stack.enter_context(bound)
+            with os_errors_as_failures():
+                bound.connect(address.sockaddr)
+                refuse_self(bound)
+            services[bound.getsockname()[1]] = Association(bound, way.deadline)
+        for service in services.values():
+            service.send(datagram)
+        ask(datagram, way)
+        answered = [port for port, each in services.items() if receive_late(each, AT_ONCE_S)]
+    return FromServices(tuple(services), tuple(answered))
 
 
-def ask_as_twin(datagram: bytes, way: Way) -> FromService:
+def ask_as_twin(datagram: bytes, way: Way) -> FromServices:
     """Send a datagram from the port number that is asked, as the same service elsewhere would."""
-    return ask_as_service([way.target.port], datagram, way)
+    return ask_as_services([way.target.port], datagram, way)
 
 
-def bound_socket(ports: Sequence[int], address: Address) -> socket.socket:
-    """A UDP socket on the first of `ports` that can be had; raises Skip."""
+def bound_sockets(ports: Sequence[int], address: Address) -> list[socket.socket]:
+    """A UDP socket on each of `ports` that can be had; raises Skip where none can."""
+    found, skips = [], []
+    for port in ports:
+        try:
+            found.append(bound_socket(port, address))
+        except Skip as skip:
+            skips.append(skip)
+    if not found:
+        raise skips[0]
+    return found
+
+
+def bound_socket(port: int, address: Address) -> socket.socket:
+    """A UDP socket on a port; raises Skip."""
     # Where the service runs on this host, all of 127.0.0.0/8 is ours, and it may hold 127.0.0.1.
     hosts = ["", "127.0.0.2"] if true_address(address)[0].startswith("127.") else [""]
     reasons = []
-    for place in product(hosts, ports):
+    for host in hosts:
         with os_errors_as_failures():
             bound = socket.socket(address.family, socket.SOCK_DGRAM)
         try:
-            bound.bind(place)
+            bound.bind((host, port))
         except OSError as error:
             bound.close()
-            reasons.append(f"port {place[1]} cannot be bound: {error.strerror}")
+            reasons.append(f"port {port} cannot be bound: {error.strerror}")
         else:
             return bound
     raise Skip(reasons[0])
 
 
-def is_from_asked(origin: Origin) -> str:
-    """The answer came from the very address that was asked."""
-    if origin.answered == origin.asked:
-        return ""
-    asked, answered = (format_address(*each) for each in origin)
-    raise Failure(Outcome.WRONG, f"{asked} was asked, and {answered} answered")
+def is_from_asked(origins: Origins) -> str:
+    """All that came is from the very address that was asked."""
+    for each in origins.answered:
+        if each != origins.asked:
+            asked, answered = format_address(*origins.asked), format_address(*each)
+            raise Failure(Outcome.WRONG, f"{asked} was asked, and {answered} answered")
+    return ""
 
 
-def is_left_alone(seen: FromService) -> str:
+def is_left_alone(seen: FromServices) -> str:
     """No answer went to a service."""
-    if seen.is_answered:
-        raise Failure(Outcome.WRONG, f"a datagram from port {seen.port} was answered")
-    return f"port {seen.port} was tried"
+    if seen.answered:
+        reason = f"what came from {ports_text(seen.answered)} was answered"
+        raise Failure(Outcome.WRONG, reason)
+    return f"asked from {ports_text(seen.tried)}"
+
+
+def ports_text(ports: Sequence[int]) -> str:
+    """Some ports in words."""
+    return f"port{'' if len(ports) == 1 else 's'} {', '.join(map(str, ports))}"
 
 
 # fmt: off
@@ -179,8 +208,8 @@ def common_checks(datagram: bytes) -> tuple[Check[Any], ...]:
     return (
         Check("E6", "origin", udp, "the answer comes from the address that was asked",
               "RFC 1122 section 4.1.3.5", partial(ask_openly, datagram), is_from_asked),
-        Check("S1", "service-port", udp, "no answer to the port of another service that answers",
-              "CERT CA-1996-01", partial(ask_as_service, SERVICE_PORTS, datagram), is_left_alone),
+        Check("S1", "service-port", udp, "no answer to the ports of other services that answer",
+              "CERT CA-1996-01", partial(ask_as_services, SERVICE_PORTS, datagram), is_left_alone),
         Check("S1", "own-port", udp, "no answer to the port number that is asked",
               "CVE-2024-2169", partial(ask_as_twin, datagram), is_left_alone),
     )

@@ -16,6 +16,9 @@ from probes.result import Transport
 
 # More than a server reads in one go, less than fits into the buffers on the way to it.
 INPUT = bytes(range(256)) * 256
+INPUT_LINE = b"to be thrown away\r\n"
+# So much of the input, anywhere in an answer, is no accident.
+TRACE_BYTES = 8
 
 
 def listen(way: Way) -> Heard:
@@ -27,9 +30,9 @@ def listen(way: Way) -> Heard:
 def send_early(way: Way) -> Heard:
     """Send a line before anything is read."""
     with open_connection(*way) as connection:
-        connection.send_all(QUESTION)
+        connection.send_all(INPUT_LINE)
         received, end = hear(connection, MAX_REPLY_BYTES + 1)
-        return Heard(QUESTION, received, true_end(connection, end))
+        return Heard(INPUT_LINE, received, true_end(connection, end))
 
 
 def send_meanwhile(way: Way) -> Heard:
@@ -44,8 +47,8 @@ def send_late(way: Way) -> Heard:
     with open_connection(*way) as connection:
         received, end = hear(connection, MAX_REPLY_BYTES + 1)
         if end is Outcome.CLOSED:
-            connection.send_all(QUESTION)
-        return Heard(QUESTION, received, true_end(connection, end))
+            connection.send_all(INPUT_LINE)
+        return Heard(INPUT_LINE, received, true_end(connection, end))
 
 
 def true_end(connection: Connection, end: Outcome) -> Outcome:
@@ -55,7 +58,8 @@ def true_end(connection: Connection, end: Outcome) -> Outcome:
 
 
 def is_answered_and_ended(heard: Heard) -> str:
-    """Something came, and then FIN, and then no RST."""
+    """Something came that is no input, and then FIN, and then no RST."""
+    check_thrown_away(heard.sent, heard.received)
     check_length(heard.received)
     if heard.end is not Outcome.CLOSED:
         raise Failure(heard.end, f"no clean end ({len(heard.received)} bytes received)")
@@ -81,33 +85,41 @@ def datagram_holds_line(answers: Answers) -> str:
 def read(reply: bytes) -> str:
     """The line, and whether it has a form that we know; raises Failure."""
     line = read_line(reply)
-    return line if parse_line(line) else f"{line} (RFC 867 fixes no form, and this one is unknown)"
+    return line if parse_line(line) else f"{line} (RFC 867 fixes no form; this one is not read)"
 
 
 def is_one_answer(answers: Answers) -> str:
-    """One datagram came, with something in it."""
+    """One datagram came, with something in it that is no input."""
     if len(answers.received) > 1:
         raise Failure(Outcome.WRONG, "one datagram was sent, and two came back")
     if not answers.received[0]:
         raise Failure(Outcome.WRONG, "the datagram is empty")
+    check_thrown_away(answers.sent, answers.received[0])
     return ""
+
+
+def check_thrown_away(sent: bytes, reply: bytes) -> None:
+    """Raise Failure (WRONG) when a reply is, or has in it, what was sent."""
+    starts = range(len(reply) - TRACE_BYTES + 1)
+    if reply and (reply == sent or any(reply[at : at + TRACE_BYTES] in sent for at in starts)):
+        raise Failure(Outcome.WRONG, "input came back")
 
 
 OVER_TCP = "RFC 867, TCP Based Daytime Service"
 OVER_UDP = "RFC 867, UDP Based Daytime Service"
-SYNTAX = "RFC 867, Daytime Syntax"
-NO_RESET = "RFC 9293 section 3.6.1"
+SYNTAX = "RFC 867, Daytime Syntax; CR LF is ours"
+THROWN_AWAY = "RFC 867; RFC 9293 section 3.6.1"
 TCP, UDP = Transport
 # fmt: off
 CHECKS: tuple[Check[Any], ...] = (
     Check("D1", "unasked", TCP, "the time comes without input, then FIN",
           OVER_TCP, listen, is_answered_and_ended),
-    Check("D2", "early-input", TCP, "input before the answer does not make its end a reset",
-          NO_RESET, send_early, is_answered_and_ended),
-    Check("D2", "long-input", TCP, "much input beside the answer does not make its end a reset",
-          NO_RESET, send_meanwhile, is_answered_and_ended),
-    Check("D2", "late-input", TCP, "input after the server's FIN is not answered by a reset",
-          NO_RESET, send_late, is_answered_and_ended),
+    Check("D2", "early-input", TCP, "input before the answer is thrown away without a reset",
+          THROWN_AWAY, send_early, is_answered_and_ended),
+    Check("D2", "long-input", TCP, "much input beside the answer is thrown away without a reset",
+          THROWN_AWAY, send_meanwhile, is_answered_and_ended),
+    Check("D2", "late-input", TCP, "input after the server's FIN is thrown away without a reset",
+          THROWN_AWAY, send_late, is_answered_and_ended),
     Check("D4", "line", TCP, "one line of printable ASCII with CR LF",
           SYNTAX, listen, holds_line),
     Check("D3", "line-end", UDP, "a line end is answered by one datagram",

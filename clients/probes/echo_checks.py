@@ -22,6 +22,8 @@ from probes.terminal import quote
 
 ALL_BYTES = bytes(value for value in range(256) if value != ord("\n")) + b"\n"
 STREAM_BYTES = 1024 * 1024
+# Slow enough to leave buffers empty, and without a silence that one could mistake for the end.
+DRIP_BYTES, DRIP_PAUSE_S = 1024, 0.05
 HALF_CLOSED_BYTES = 64 * 1024
 PAUSE_S = 1.0
 
@@ -37,9 +39,9 @@ def send_and_hear(data: bytes, way: Way) -> Heard:
         return hear_back(connection, data)
 
 
-def hear_back(connection: Connection, sent: bytes) -> Heard:
-    """Receive as much as was `sent`, and see whether more comes."""
-    received, end = hear(connection, len(sent))
+def hear_back(connection: Connection, sent: bytes, unsent: bytes = b"") -> Heard:
+    """Send what is `unsent`, receive as much as was `sent` in all, and see whether more comes."""
+    received, end = hear(connection, len(sent), unsent)
     if end is Outcome.OK:
         more, end = hear_more(connection, QUIET_S)
         received += more
@@ -56,10 +58,22 @@ def send_urgently(way: Way) -> Heard:
 
 
 def stream(way: Way) -> Heard:
-    """Send much while reading."""
+    """Send a little now and then until some of it comes, and then much while reading."""
     data = os.urandom(STREAM_BYTES - 1) + b"\n"
     with open_connection(*way) as connection:
-        return Heard(data, *hear(connection, len(data), data))
+        return hear_back(connection, data, data[drip(connection, data) :])
+
+
+def drip(connection: Connection, data: bytes) -> int:
+    """Send `data` bit by bit until something comes; returns how much was sent. Raises Failure."""
+    sent, is_answered = 0, False
+    try:
+        while sent < len(data) and not is_answered:
+            sent += connection.send(data[sent : sent + DRIP_BYTES])
+            is_answered, _ = connection.wait(to_send=False, at_most_s=DRIP_PAUSE_S)
+    except Failure as failure:
+        raise failure.after(f"nothing came back while {sent} bytes were sent") from failure
+    return sent
 
 
 def pause(way: Way) -> Heard:

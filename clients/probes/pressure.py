@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import time
-from itertools import repeat
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from probes.check import Skip, Way
 from probes.connection import Connection, open_connection
-from probes.echo import Comparison
+from probes.conversation import blocks
+from probes.echo import Comparison, fresh_seed
 from probes.hearing import converse
 from probes.outcome import Failure, Outcome
 
@@ -29,43 +29,56 @@ class Pressure(NamedTuple):
 
 
 def press(way: Way) -> Pressure:
-    """Send random bytes over and over, and compare what comes once nothing more is taken.
+    """Send random bytes, and compare what comes once nothing more is taken.
 
     How much that is buffers decide, so there is the whole of the time for it once more.
     """
-    block = memoryview(os.urandom(BLOCK_BYTES - 1) + b"\n")
+    seed = fresh_seed()
     with open_connection(*way) as connection:
-        pressure = send_until_stalled(connection, block)
+        pressure, rest = send_until_stalled(connection, lines(seed))
         if pressure.is_stalled:
             connection.deadline.renew()
-            # The block is sent to its end, for servers that wait for the end of a line.
-            read_back(connection, block, block[pressure.taken % len(block) :], pressure.taken)
+            read_back(connection, seed, rest, pressure.taken)
         return pressure
 
 
-def send_until_stalled(connection: Connection, block: memoryview) -> Pressure:
-    """Send without reading until that stalls; raises Failure, or Skip when time ran out first."""
-    taken = 0
+def lines(seed: int) -> Iterator[bytes]:
+    """Random-looking bytes without end, always the same for the same `seed`, in blocks that end a
+    line, for servers that wait for that.
+    """
+    return (block[:-1] + b"\n" for block in blocks(seed, BLOCK_BYTES))
+
+
+def send_until_stalled(
+    connection: Connection, data: Iterator[bytes]
+) -> tuple[Pressure, memoryview]:
+    """Send without reading until that stalls; what came of it, and the unsent rest of a block.
+
+    Raises Failure, or Skip when time ran out first.
+    """
+    taken, unsent = 0, memoryview(b"")
     try:
         while taken < MAX_TAKEN_BYTES:
+            unsent = unsent or memoryview(next(data))
             with connection.within(STALL_S):
-                taken += connection.send(block[taken % len(block) :])
+                count = connection.send(unsent)
+            taken, unsent = taken + count, unsent[count:]
     except Failure as failure:
         if failure.outcome is not Outcome.TIMEOUT:
             raise failure.after(f"{taken} bytes taken, none read") from failure
         if connection.deadline.is_over():
             raise Skip(f"all the time went by while {taken} bytes were taken") from failure
-        return Pressure(taken, is_stalled=True)
-    return Pressure(taken, is_stalled=False)
+        return Pressure(taken, is_stalled=True), unsent
+    return Pressure(taken, is_stalled=False), unsent
 
 
-def read_back(connection: Connection, block: memoryview, rest: memoryview, taken: int) -> None:
-    """Send the `rest` of the block while reading, and compare all.
+def read_back(connection: Connection, seed: int, rest: memoryview, taken: int) -> None:
+    """Send the `rest` of the last block while reading, and compare all.
 
     Raises Failure, or Skip when time runs out while bytes are still coming.
     """
     size = taken + len(rest)
-    comparison = Comparison(repeat(bytes(block)), size)
+    comparison = Comparison(lines(seed), size)
     began_s = last_s = time.monotonic()
 
     def feed(data: bytes) -> None:

@@ -81,10 +81,10 @@ def test_a_line_for_each_check() -> None:
         "PASS D1 TCP the time comes without input, then FIN (RFC 867, TCP Based Daytime Service)"
     )
     assert early.startswith(
-        "FAIL D2 TCP input before the answer does not make its end a reset (RFC "
+        "FAIL D2 TCP input before the answer is thrown away without a reset (RFC "
     )
     assert early.endswith("): RESET no clean end (30 bytes received)")
-    assert line.endswith(f"(RFC 867, Daytime Syntax): {LINE.decode().rstrip()}")
+    assert line.endswith(f"(RFC 867, Daytime Syntax; CR LF is ours): {LINE.decode().rstrip()}")
     assert summary == f"SUMMARY daytime {peer.address} 2 passed, 3 failed, 0 skipped"
     assert (done.code, done.err) == (1, "")
 
@@ -104,7 +104,7 @@ def test_json_of_checks() -> None:
         "check": "line",
         "transport": "tcp",
         "title": "one line of printable ASCII with CR LF",
-        "source": "RFC 867, Daytime Syntax",
+        "source": "RFC 867, Daytime Syntax; CR LF is ours",
         "reason": "WRONG not one line of printable ASCII with CR LF: '\x1b[31m\r\n'",
         "outcome": "WRONG",
         "address": peer.address,

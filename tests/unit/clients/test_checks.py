@@ -21,8 +21,8 @@ from probes.check import Check, Finding, Skip, Verdict, Way
 from probes.conforming import CHECKS
 from probes.datagram_checks import (
     Answers,
-    FromService,
-    Origin,
+    FromServices,
+    Origins,
     ask,
     ask_again,
     ask_openly,
@@ -61,8 +61,9 @@ def way(address: str, transport: Transport = Transport.UDP) -> Way:
         (daytime_checks.holds_line, Heard(b"", LINE, TIMEOUT)),
         (daytime_checks.is_one_answer, Answers(b"", (b"no line",))),
         (daytime_checks.datagram_holds_line, Answers(b"", (LINE,))),
-        (is_from_asked, Origin(("127.0.0.1", 7), ("127.0.0.1", 7))),
-        (is_left_alone, FromService(7, is_answered=False)),
+        (daytime_checks.is_one_answer, Answers(b"\r\n", (LINE,))),
+        (is_from_asked, Origins(("127.0.0.1", 7), (("127.0.0.1", 7), ("127.0.0.1", 7)))),
+        (is_left_alone, FromServices((7, 13), ())),
     ],
 )
 def test_what_passes(expectation: Callable[[Any], str], seen: object) -> None:
@@ -95,11 +96,21 @@ def test_what_passes(expectation: Callable[[Any], str], seen: object) -> None:
         (daytime_checks.is_one_answer, Answers(b"", (b"",)), "WRONG the datagram is empty"),
         (daytime_checks.is_one_answer, Answers(b"", (LINE, LINE)), "WRONG one datagram was"),
         (
+            daytime_checks.is_answered_and_ended,
+            Heard(b"thrown away", LINE + b"own away", CLOSED),
+            "WRONG input came back",
+        ),
+        (daytime_checks.is_one_answer, Answers(b"\r\n", (b"\r\n",)), "WRONG input came back"),
+        (
             is_from_asked,
-            Origin(("::1", 7), ("::1", 8)),
+            Origins(("::1", 7), (("::1", 7), ("::1", 8))),
             "WRONG [::1]:7 was asked, and [::1]:8 answered",
         ),
-        (is_left_alone, FromService(7, is_answered=True), "WRONG a datagram from port 7 was"),
+        (
+            is_left_alone,
+            FromServices((7, 13, 19), (13, 19)),
+            "WRONG what came from ports 13, 19 was answered",
+        ),
     ],
 )
 def test_what_fails(expectation: Callable[[Any], str], seen: object, reason: str) -> None:
@@ -113,7 +124,7 @@ def test_an_unknown_form_is_remarked() -> None:
     """RFC 867 fixes no syntax, so a line that nobody can read is a remark, not a failure."""
     assert daytime_checks.holds_line(Heard(b"", LINE, CLOSED)) == LINE.decode().rstrip()
     remark = daytime_checks.holds_line(Heard(b"", b"noon\r\n", CLOSED))
-    assert remark == "noon (RFC 867 fixes no form, and this one is unknown)"
+    assert remark == "noon (RFC 867 fixes no form; this one is not read)"
 
 
 @pytest.mark.parametrize("protocol", CHECKS)
@@ -161,10 +172,10 @@ def test_a_port_that_is_taken_is_skipped() -> None:
         first.bind(("127.0.0.1", 0))
         port = first.getsockname()[1]
         loopback = Address(socket.AF_INET, ("127.0.0.1", port))
-        with bound_socket([port], loopback) as second:
+        with bound_socket(port, loopback) as second:
             assert second.getsockname() == ("127.0.0.2", port)
             with pytest.raises(Skip, match=f"port {port} cannot be bound: Address already in use"):
-                bound_socket([port], loopback)
+                bound_socket(port, loopback)
 
 
 @pytest.mark.parametrize(
