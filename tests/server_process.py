@@ -77,9 +77,11 @@ class ServerProcess:
             preexec_fn=before,
         )
         assert self.process.stdout
-        # Room for thousands of lines: a reader that a busy machine holds up must lose none.
+        # Room for thousands of lines: a reader that a busy machine holds up must lose none. A user
+        # who has large pipes enough already is refused one more.
         if sys.platform == "linux":
-            fcntl.fcntl(self.process.stdout, fcntl.F_SETPIPE_SZ, 1 << 20)
+            with contextlib.suppress(PermissionError):
+                fcntl.fcntl(self.process.stdout, fcntl.F_SETPIPE_SZ, 1 << 20)
         self.stderr = ""
         self._readers = [
             threading.Thread(target=self._read_log, daemon=True),
@@ -87,7 +89,12 @@ class ServerProcess:
         ]
         for reader in self._readers:
             reader.start()
-        self.ready = wait_until(lambda: self.events("ready") or self.exited(), "the ready line")[0]
+        try:
+            ready = wait_until(lambda: self.events("ready") or self.exited(), "the ready line")
+        except BaseException:
+            self.end()
+            raise
+        self.ready = ready[0]
         self.port = int(self.ready["address"].rpartition(":")[2])
 
     def events(self, event: str) -> list[dict[str, Any]]:
@@ -263,12 +270,16 @@ def free_port() -> int:
             return port
 
 
+# What has ended, and is not yet waited for: it is there no more, or is root's.
+GONE = (FileNotFoundError, ProcessLookupError, PermissionError)
+
+
 def open_files(pid: int) -> list[str]:
     """What a process has open, `socket:[4711]` say; nothing once it has ended."""
     files = []
-    with contextlib.suppress(FileNotFoundError):
+    with contextlib.suppress(*GONE):
         for link in Path(f"/proc/{pid}/fd").iterdir():
-            with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+            with contextlib.suppress(*GONE):  # closed meanwhile
                 files.append(str(link.readlink()))
     return files
 

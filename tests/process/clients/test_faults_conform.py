@@ -55,9 +55,10 @@ def test_checks_of_silence(protocol: str, verdicts: str) -> None:
 
 @pytest.mark.parametrize(("protocol", "count"), [("echo", 9), ("daytime", 7)])
 def test_checks_of_silence_over_udp(protocol: str, count: int) -> None:
-    """The same holds over UDP."""
+    """The same holds over UDP; who may not bind ports below 1024 skips a check."""
     with DatagramPeer(lambda _: None) as peer:
-        assert meet(protocol, peer.address, "--udp", deadlines=count + 2) == f"FAIL {count}"
+        verdicts = meet(protocol, peer.address, "--udp", deadlines=count + 2)
+    assert verdicts in (f"FAIL {count}", f"FAIL {count - 1}, SKIP 1")
 
 
 @pytest.mark.parametrize(("protocol", "count"), [("echo", 8), ("daytime", 5)])

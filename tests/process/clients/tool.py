@@ -51,7 +51,7 @@ sys.exit({tool}())
 
 # A deadline for peers that let it pass, and by how much it may be overrun.
 TIMEOUT_S = 0.5
-OVERRUN_S = 0.5
+OVERRUN_S = 1.0
 TIMEOUT_CODE = 28
 # Above what a tool needs to say its version: one head of 64 KiB in all its lines takes half of it.
 MAX_GROWTH_KIB = 8 * 1024

@@ -1,12 +1,12 @@
 """What cannot be: one line on stderr that names the setting and the value, and the status."""
 
 import ctypes
-import socket
 import subprocess
 from collections.abc import Callable
 
 import pytest
 
+from peer import refusing
 from server_process import PYTHON, Serve, environment
 
 PR_CAPBSET_DROP, CAP_NET_BIND_SERVICE = 24, 10
@@ -130,11 +130,10 @@ def test_a_privileged_port_without_the_privilege_is_status_1() -> None:
 
 def test_check_fails_where_nobody_listens() -> None:
     """`--check` without a server is status 1 and one line."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-    result = run("echo", "--check", "--port", str(port))
+    with refusing() as address:
+        result = run("echo", "--check", "--port", address.rpartition(":")[2])
     assert result.returncode == 1
-    assert result.stderr.startswith(f"echo: check: 127.0.0.1:{port}: ")
+    assert result.stderr.startswith(f"echo: check: {address}: ")
     assert result.stderr.count("\n") == 1
 
 

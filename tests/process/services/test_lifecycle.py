@@ -14,6 +14,7 @@ from server_process import (
     Serve,
     ServerProcess,
     environment,
+    free_port,
     receive_all,
     refuses,
     wait_until,
@@ -165,10 +166,9 @@ def test_whoever_waits_at_the_cap_is_served(serve: Serve, model: str) -> None:
 
 def test_a_restart_finds_its_port_free(serve: Serve, model: str) -> None:
     """Daytime closes first, and the connections that linger in the system do not hold the port."""
-    port = "0"
+    port = str(free_port())
     for _ in range(3):
         server = serve("daytime", "--model", model, "--port", port)
-        port = str(server.port)
         with server.connect() as caller:
             assert receive_all(caller)
         assert server.stop() == 0

@@ -165,10 +165,9 @@ def test_workers_go_on_during_the_drain_delay(serve: Serve) -> None:
 
 def test_a_server_with_workers_finds_its_port_free(serve: Serve) -> None:
     """Daytime closes first, and what lingers of that does not hold the port of all workers."""
-    port = "0"
+    port = str(free_port())
     for _ in range(3):
         server = serve("daytime", "--workers", "2", "--udp", "--port", port)
-        port = str(server.port)
         for _ in range(8):
             with server.connect() as caller:
                 assert receive_all(caller)
