@@ -69,6 +69,9 @@ MUTANTS: dict[str, dict[str, str]] = {
         "test_no_memory_for_an_accept_is_outlived": r"""
             services/runtime/listening.py | except MemoryError: | except ZeroDivisionError:
         """,
+        "test_no_watch_at_the_start_is_a_line": r"""
+            services/runtime/evented.py | raise CannotStart(f"epoll watch: {reason}") from None | raise
+        """,
         "test_accepting_resumes_without_a_further_watch": r"""
             services/runtime/evented.py | self._epoll.modify(self._server.listener, 0) | self._epoll.unregister(self._server.listener)
             + services/runtime/evented.py | self._epoll.modify(self._server.listener, READABLE) | self._epoll.register(self._server.listener, READABLE)

@@ -12,6 +12,7 @@ import time
 from runtime.connection import Accepted, Ending
 from runtime.conversation import READABLE, Conversation
 from runtime.listening import NOT_NOW, accept, accept_queued, no_memory
+from runtime.ports import CannotStart
 from runtime.service import Server, Service
 
 # How often every caller's deadline is looked at.
@@ -25,7 +26,10 @@ ACCEPT_BATCH = 64
 
 
 def serve(server: Server[Service]) -> None:
-    """Serve until the stop is requested, then finish with the callers there are."""
+    """Serve until the stop is requested, then finish with the callers there are.
+
+    Raises CannotStart.
+    """
     with select.epoll() as epoll:
         Loop(server, epoll).run()
 
@@ -46,11 +50,7 @@ class Loop:
 
     def run(self) -> None:
         """Give turns until the stop is requested and all callers have ended."""
-        self._epoll.register(self._server.stop, READABLE)
-        if self._server.datagrams:
-            for descriptor in self._server.datagrams.sockets:
-                self._epoll.register(descriptor, READABLE)
-        self._epoll.register(self._server.listener, READABLE)
+        self._watch_own()
         working_since = self._server.heartbeat.cell
         while self._conversations or not self._draining:
             events = self._epoll.poll(self._timeout())
@@ -58,6 +58,16 @@ class Loop:
             self._give_turns(events)
             self._sweep_if_due()
             working_since[0] = math.inf
+
+    def _watch_own(self) -> None:
+        """Watch for all that is no caller."""
+        datagrams = self._server.datagrams.sockets if self._server.datagrams else ()
+        try:
+            for each in (self._server.stop, *datagrams, self._server.listener):
+                self._epoll.register(each, READABLE)
+        except OSError as error:  # the user has used up what he may watch (epoll(7))
+            reason = (error.strerror or str(error)).lower()
+            raise CannotStart(f"epoll watch: {reason}") from None
 
     def _give_turns(self, events: list[tuple[int, int]]) -> None:
         find = self._conversations.get

@@ -4,12 +4,23 @@ import errno
 import os
 import re
 import signal
+import subprocess
 import threading
 from collections import Counter
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
-from server_process import Serve, ServerProcess, receive_all, wait_until
+import pytest
+
+from server_process import (
+    PATIENCE_S,
+    PYTHON,
+    Serve,
+    ServerProcess,
+    environment,
+    receive_all,
+    wait_until,
+)
 
 FAULTY, UNWATCHED = (str(Path(__file__).parent / f"{name}.py") for name in ("faulty", "unwatched"))
 
@@ -107,6 +118,25 @@ def test_no_memory_for_an_accept_is_outlived(serve: Serve, model: str) -> None:
         caller.sendall(b"x")
         assert caller.recv(1) == b"x"
     assert 'accept_errors_total{error="ENOMEM"} 1\n' in server.metrics()
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_no_watch_at_the_start_is_a_line(workers: str) -> None:
+    """An `evented` server that may watch nothing says so in a line, and does not serve."""
+    program = [PYTHON, UNWATCHED, "--port", "0", "--workers", workers]
+    with subprocess.Popen(
+        program,
+        env=environment(NONE="1"),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stderr
+        who = "echo" if workers == "1" else "worker [12]"
+        line = process.stderr.readline()
+        assert re.fullmatch(f"{who}: epoll watch: no space left on device\n", line)
+        process.terminate()
+        assert process.wait(PATIENCE_S) == 1
 
 
 def test_accepting_resumes_without_a_further_watch(serve: Serve) -> None:

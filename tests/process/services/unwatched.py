@@ -1,6 +1,7 @@
 """An echo server whose user has no epoll watch to spare: `python unwatched.py` with flags.
 
-A watch that is given up goes to another process at once (max_user_watches, epoll(7)).
+A watch that is given up goes to another process at once (max_user_watches, epoll(7)). With the
+variable NONE there is none from the beginning.
 """
 
 import errno
@@ -18,7 +19,7 @@ class Unwatched:
 
     def __init__(self) -> None:
         self._epoll = epoll()
-        self._given_up = False
+        self._given_up = "NONE" in os.environ
 
     def __enter__(self) -> "Unwatched":
         return self
