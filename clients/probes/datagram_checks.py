@@ -122,10 +122,11 @@ def best_address(way: Way) -> Address:
 
 
 def ask_as_services(ports: Sequence[int], datagram: bytes, way: Way) -> FromServices:
-    """Send a datagram from each of `ports` that is free, and see which of them are answered.
+    """Send a datagram from each of `ports` that is free, until one is answered.
 
     Silence alone would prove nothing, so the same from an honest port must be answered after them,
-    and a while goes by after that.
+    and what comes late for them is still heard. One at a time, since there are servers that see to
+    one caller at a time.
     """
     address = best_address(way)
     with ExitStack() as stack:
@@ -136,8 +137,10 @@ def ask_as_services(ports: Sequence[int], datagram: bytes, way: Way) -> FromServ
                 bound.connect(address.sockaddr)
                 refuse_self(bound)
             services[bound.getsockname()[1]] = Association(bound, way.deadline)
-        for service in services.values():
+        for port, service in services.items():
             service.send(datagram)
+            if receive_late(service):
+                return FromServices(tuple(services), (port,))
         ask(datagram, way)
         answered = [port for port, each in services.items() if receive_late(each, AT_ONCE_S)]
     return FromServices(tuple(services), tuple(answered))
