@@ -129,14 +129,16 @@ def ask_as_services(ports: Sequence[int], datagram: bytes, way: Way) -> FromServ
     one caller at a time.
     """
     address = best_address(way)
+    services: dict[int, Association] = {}
+    skips = []
     with ExitStack() as stack:
-        services = {}
-        for bound in bound_sockets(ports, address):
-            stack.enter_context(bound)
-            with os_errors_as_failures():
-                bound.connect(address.sockaddr)
-                refuse_self(bound)
-            services[bound.getsockname()[1]] = Association(bound, way.deadline)
+        for port in ports:
+            try:
+                services[port] = stack.enter_context(as_service(port, address, way))
+            except Skip as skip:
+                skips.append(skip)
+        if not services:
+            raise skips[0]
         for port, service in services.items():
             service.send(datagram)
             if receive_late(service):
@@ -151,17 +153,17 @@ def ask_as_twin(datagram: bytes, way: Way) -> FromServices:
     return ask_as_services([way.target.port], datagram, way)
 
 
-def bound_sockets(ports: Sequence[int], address: Address) -> list[socket.socket]:
-    """A UDP socket on each of `ports` that can be had; raises Skip where none can."""
-    found, skips = [], []
-    for port in ports:
-        try:
-            found.append(bound_socket(port, address))
-        except Skip as skip:
-            skips.append(skip)
-    if not found:
-        raise skips[0]
-    return found
+def as_service(port: int, address: Address, way: Way) -> Association:
+    """What a service on a port would have to an address; raises Skip and Failure."""
+    bound = bound_socket(port, address)
+    try:
+        with os_errors_as_failures():
+            bound.connect(address.sockaddr)
+            refuse_self(bound)
+    except BaseException:
+        bound.close()
+        raise
+    return Association(bound, way.deadline)
 
 
 def bound_socket(port: int, address: Address) -> socket.socket:
