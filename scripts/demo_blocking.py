@@ -73,6 +73,7 @@ async def show_all() -> None:
     ink = ink_for(sys.stdout.encoding)
     print(f"{CALLERS} slow callers come {GAP_S} s apart.", end=" ")
     print(f"Each says hello, types for {STAY_S} s, says goodbye.")
+    print("One thread of each server does nothing but wait for signals.")
     print(f"  {ink[0] * 3} waiting for the first byte back   {ink[1] * 3} being served")
     for model, (how, moral) in MODELS.items():
         print(f"\n{model}: {how}", flush=True)

@@ -35,11 +35,14 @@ ABOUT = {
 
 
 def add_protocols(
-    commands: Any, run: Callable[[argparse.Namespace], int], epilog: str
+    commands: Any, run: Callable[[argparse.Namespace], int], epilog: str, lead: str = ""
 ) -> Iterator[Parser]:
-    """Add a command for each protocol, with the options of a try, and yield its parser."""
+    """Add a command for each protocol, with the options of a try, and yield its parser.
+
+    It is described by what a try does, and before that by the `lead`.
+    """
     for name, (about, about_udp) in ABOUT.items():
-        description = f"{about.capitalize()}."
+        description = f"{lead}{about.capitalize()}."
         parser: Parser = commands.add_parser(
             name, help=about, description=description, epilog=epilog
         )

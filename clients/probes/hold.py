@@ -66,7 +66,7 @@ def add_command(commands: Any) -> None:
         epilog=EPILOG,
     )
     parser.set_defaults(run=run)
-    add_common_options(parser)
+    add_common_options(parser, "look-up and connect together, and once more for the end")
     add_expectation(parser)
     for name, (default, about) in TIMES.items():
         described = f"{about} (default: %(default)g)"

@@ -50,8 +50,10 @@ class Parser(argparse.ArgumentParser):
         self.exit(Outcome.USAGE.exit_code)
 
 
-def add_common_options(parser: Parser) -> None:
-    """The target, and how to reach it."""
+def add_common_options(
+    parser: Parser, bounded: str = "look-up, connect and answer together"
+) -> None:
+    """The target, how to reach it, and how long what is `bounded` may take."""
     parser.add_argument(
         "target", metavar="host:port", type=target, help="a name, an IPv4 or an [IPv6] address"
     )
@@ -60,7 +62,7 @@ def add_common_options(parser: Parser) -> None:
         metavar="S",
         type=seconds,
         default=DEFAULT_TIMEOUT_S,
-        help="seconds for look-up, connect and answer together (default: %(default)g)",
+        help=f"seconds for {bounded} (default: %(default)g)",
     )
     family = parser.add_mutually_exclusive_group()
     family.set_defaults(family=socket.AF_UNSPEC)

@@ -24,7 +24,8 @@ p { margin: .25rem 0; } .bad { color: var(--bad); font-weight: 600; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 th, td { padding: .25rem .5rem .25rem 0; border-bottom: 1px solid var(--line); text-align: left;
   vertical-align: top; font-weight: normal; }
-th[scope="row"] { min-width: 5rem; overflow-wrap: anywhere; }
+th[scope="row"] { white-space: nowrap; }
+.names th[scope="row"] { min-width: 5rem; white-space: normal; overflow-wrap: anywhere; }
 .chart { display: flex; } .y { flex: 0 0 4rem; position: relative; }
 .y span { position: absolute; right: .5rem; transform: translateY(-50%); }
 .x { position: relative; height: 1.5rem; margin-left: 4rem; white-space: nowrap; }
@@ -33,7 +34,7 @@ th[scope="row"] { min-width: 5rem; overflow-wrap: anywhere; }
 .times { display: flex; height: auto; white-space: normal; } .times span { all: unset; flex: 1; }
 .times :nth-child(2) { text-align: center; } .times :nth-child(3) { text-align: right; }
 @media (max-width: 24rem) { body { padding: .5rem; font-size: 14px; }
-  th[scope="row"] { min-width: 4.75rem; } }
+  .names th[scope="row"] { min-width: 0; } }
 svg { flex: 1; height: 14rem; min-width: 0; overflow: visible; }
 .grid { stroke: var(--line); } .gap { fill: var(--bad); opacity: .18; }
 .range { stroke: var(--good); stroke-width: 3; opacity: .45; } .mean, .bar { fill: var(--good); }
@@ -63,11 +64,15 @@ def page(title: str, body: str) -> str:
 """
 
 
-def table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """A table, with or without heads of columns; the first cell of a row is its head."""
+def table(heads: Sequence[str], rows: Iterable[Sequence[object]], kind: str = "") -> str:
+    """A table, with or without heads of columns; the first cell of a row is its head.
+
+    Where these are `names` they may be long, and break anywhere.
+    """
     head = "".join(f'<th scope="col">{text(each)}</th>' for each in heads)
     lines = [head, *map(_row, rows)]
-    return "\n".join(["<table>", *(f"<tr>{line}</tr>" for line in lines if line), "</table>"])
+    begin = f'<table class="{kind}">' if kind else "<table>"
+    return "\n".join([begin, *(f"<tr>{line}</tr>" for line in lines if line), "</table>"])
 
 
 def text(of: object) -> str:

@@ -17,6 +17,8 @@ from probes.page import page, table
 from probes.timeline import Timeline
 
 MAX_ROWS = 100
+# Least, mean and greatest where nothing was timed.
+NO_TIMES = ["", "", ""]
 RANKS = (0, 50, 90, 95, 99, 100)
 
 
@@ -93,7 +95,12 @@ def _dots(timeline: Timeline) -> str:
 def _slices(journal: Journal, clock: Clock) -> str:
     heads = ("from", "tries", "failed", "min, ms", "mean, ms", "max, ms")
     rows = [
-        (clock.time(each.at_s), each.sent, each.failed, *map(_ms, each.spread()))
+        (
+            clock.time(each.at_s),
+            each.sent,
+            each.failed,
+            *([_ms(s) for s in each.spread()] or NO_TIMES),
+        )
         for each in journal.timeline.slices
     ]
     return _details(heads, rows)
@@ -145,7 +152,7 @@ def _answers(journal: Journal, clock: Clock) -> str:
     rows = [(name, count, *map(clock.time, journal.seen_s[name])) for name, count in shown]
     others = answers.total - sum(count for _, count in shown)
     left_out = f"{others} answers by others" if others else ""
-    return _section("Who answered", ("by", "answers", "first", "last"), rows, left_out)
+    return _section("Who answered", ("by", "answers", "first", "last"), rows, left_out, "names")
 
 
 def _facts(facts: Mapping[str, str], journal: Journal, clock: Clock) -> str:
@@ -160,12 +167,16 @@ def _facts(facts: Mapping[str, str], journal: Journal, clock: Clock) -> str:
 
 
 def _section(
-    title: str, heads: Sequence[str], rows: Sequence[Sequence[object]], left_out: str = ""
+    title: str,
+    heads: Sequence[str],
+    rows: Sequence[Sequence[object]],
+    left_out: str = "",
+    kind: str = "",
 ) -> str:
     if not rows:
         return ""
     note = f'\n<p class="soft">Left out: {left_out}.</p>' if left_out else ""
-    return f"<h2>{title}</h2>\n{table(heads, rows)}{note}"
+    return f"<h2>{title}</h2>\n{table(heads, rows, kind)}{note}"
 
 
 def _details(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> str:

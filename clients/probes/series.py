@@ -33,7 +33,8 @@ outcomes and exit codes:
 
 Every try is one line on stdout that begins with its outcome. Several tries end with a line that
 begins with SUMMARY, and exit with 0 when all were OK, else with the code of the first that was
-not. Ctrl-C, SIGTERM or SIGHUP ends them early, still shows the summary, and exits with 130.
+not. Ctrl-C, SIGTERM or SIGHUP ends them early, still shows the summary, and exits with 130. Times
+are in milliseconds: the least, those that 50 %, 95 % and 99 % do not exceed, and the greatest.
 
 With --expect the outcomes that it names are OK, and any other is WRONG: "OK expected REFUSED", or
 "WRONG expected REFUSED got OK". With --wait the tries before the first that is OK are not shown;

@@ -50,7 +50,7 @@ def add_command(commands: Any) -> None:
         "watch", help=about, description=f"{about.capitalize()}.", epilog=EPILOG
     )
     protocols = parser.add_subparsers(metavar="protocol", required=True)
-    for protocol in add_protocols(protocols, run, EPILOG):
+    for protocol in add_protocols(protocols, run, EPILOG, f"{about.capitalize()}. In each try: "):
         _add_options(protocol)
 
 

@@ -66,7 +66,7 @@ def made(journal: Journal, title: str = "daytime web:1200", **facts: str) -> str
 
 def cells(page: str, heading: str) -> list[list[str]]:
     """The rows of the table below a heading, without its head."""
-    table = re.split(r"<table>|</table>", page.partition(f"<h2>{heading}</h2>")[2])[1]
+    table = re.split(r"<table[^>]*>|</table>", page.partition(f"<h2>{heading}</h2>")[2])[1]
     rows = [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row) for row in table.splitlines()[2:]]
     return [row for row in rows if row]
 
