@@ -563,7 +563,11 @@ MUTANTS: dict[str, dict[str, str]] = {
             clients/probes/watching.py | interrupted = True | interrupted = False
             clients/probes/stopping.py | SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) | SIGNALS = (signal.SIGINT,)
         """,
+        "test_stop_at_a_full_pipe": r"""
+            clients/probes/stopping.py | signal.setitimer(signal.ITIMER_REAL, HELD_BACK_S) | pass
+        """,
         "test_nobody_reads_on": r"""
+            clients/probes/watching.py | finally:  # also | else:  # not
             clients/probes/reporting.py | finally:\n            error = _write | except ZeroDivisionError:\n            raise\n        else:\n            error = _write
         """,
         "test_no_place_for_the_report": r"""
@@ -629,7 +633,11 @@ MUTANTS: dict[str, dict[str, str]] = {
     },
     "tests/unit/clients/test_network.py": {
         "test_resolver_that_is_slow": r"""
-            clients/probes/network.py | if question not in _last or not _last[question].is_alive(): | if True:
+            clients/probes/network.py | if not is_fresh and | if
+        """,
+        "test_resolver_that_was_silent": r"""
+            clients/probes/network.py | if not is_fresh and len(under_way) < MAX_LOOK_UPS: | if not is_fresh:
+            clients/probes/network.py | if not is_fresh and | if not under_way and
         """,
     },
     "tests/process/clients/test_outcomes.py": {

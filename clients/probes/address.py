@@ -19,6 +19,8 @@ MAX_ADDRESS_CHARS = MAX_NAME_CHARS + 1 + 1 + 5
 
 # RFC 1123 section 2.1, plus the underscore that compose puts into container names.
 LABEL = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?")
+# RFC 4291 section 2.5.6. Python's own answer is also about IPv4 within IPv6, in some versions.
+LINK_LOCAL = ipaddress.IPv6Network("fe80::/10")
 # RFC 6874 section 2 without percent-encoding (this is no URI); Linux interface names have 15.
 ZONE = re.compile(r"[A-Za-z0-9._~-]{1,15}")
 # Leading zeros are refused: some readers take `010` for eight, and one port needs one spelling.
@@ -100,7 +102,7 @@ def _check_ipv6(text: str) -> None:
         raise AddressError("the brackets hold no IPv6 address") from None
     if percent and not ZONE.fullmatch(zone):
         raise AddressError("the zone after the percent sign is no interface name")
-    if not percent and ipaddress.IPv6Address(address).is_link_local:
+    if not percent and ipaddress.IPv6Address(address) in LINK_LOCAL:
         # RFC 4007 section 6: on each link there may be another host of that address.
         raise AddressError("a link-local address needs its interface, as in [fe80::1%eth0]:80")
 

@@ -24,7 +24,9 @@ MONTHS = (
     *("July", "August", "September", "October", "November", "December"),
 )
 SHORT = 3
-LEAP_SECOND = 60  # RFC 3339 section 5.7; to a clock that counts none it is the next second
+# RFC 3339 section 5.7: in the last minute of a UTC day, and zones are quarters of an hour apart.
+# To a clock that counts none it is the next second.
+LEAP_SECOND, LEAP_MINUTE = 60, 14
 MAX_IDENTITY_CHARS = 64
 
 
@@ -87,7 +89,7 @@ def parse_line(line: str) -> Reading | None:
 
 def _read(match: re.Match[str]) -> Reading | None:
     day, hour, minute, second = (int(match[name]) for name in ("day", "hour", "minute", "second"))
-    leap = second == LEAP_SECOND
+    leap = second == LEAP_SECOND and minute % 15 == LEAP_MINUTE
     try:
         date = datetime(
             int(match["year"]), _month(match["month"]), day, hour, minute, second - leap

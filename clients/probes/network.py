@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple, Self
@@ -18,6 +19,11 @@ from probes.outcome import Failure, Outcome
 
 # No datagram is longer, so none is ever cut.
 RECEIVE_BYTES = 64 * 1024
+
+# A resolver that is silent is asked anew, since the network may have lost a question or an answer;
+# but not without end, since glibc waits for some of them for ever.
+ASK_AGAIN_S = 1.0
+MAX_LOOK_UPS = 64
 
 OUTCOMES: dict[int | None, Outcome] = {
     errno.ECONNREFUSED: Outcome.REFUSED,
@@ -119,6 +125,7 @@ class LookUp(threading.Thread):
 
     def __init__(self, resolve: Callable[..., Any], *question: Any) -> None:
         super().__init__(daemon=True)
+        self.began = time.monotonic()
         self._resolve = resolve
         self._question = question
         self._answer: Any = socket.gaierror(socket.EAI_FAIL, "the resolver failed")
@@ -144,8 +151,8 @@ class LookUp(threading.Thread):
         return self._answer
 
 
-# The last to ask each question.
-_last: dict[tuple[Any, ...], LookUp] = {}
+# Those of each question that have no answer yet, the youngest last.
+_under_way: dict[tuple[Any, ...], list[LookUp]] = {}
 
 
 def lookup(
@@ -157,23 +164,26 @@ def lookup(
 ) -> list[Address]:
     """The addresses of `target` for sockets of a `kind`, best first (RFC 6724); raises Failure.
 
-    Who asks what is still being asked waits for that answer: were each try to ask anew while a
+    Who asks what was asked a moment ago waits for that answer: were each try to ask anew while a
     resolver is silent, threads and descriptors would soon be used up.
     """
     # As bytes the name skips the idna codec, which is slow and in places missing.
     question = (resolve, target.host.encode(), target.port, family, kind)
     with os_errors_as_failures():
-        if question not in _last or not _last[question].is_alive():
-            _last[question] = _started(LookUp(*question))
-        return [Address(found[0], found[4]) for found in _last[question].answer(deadline)]
+        return [Address(found[0], found[4]) for found in _look_up(question).answer(deadline)]
 
 
-def _started(look_up: LookUp) -> LookUp:
-    try:
-        look_up.start()
-    except RuntimeError as error:  # a limit on processes or memory; it counts threads as well
-        raise socket.gaierror(socket.EAI_AGAIN, f"cannot ask the resolver: {error}") from error
-    return look_up
+def _look_up(question: tuple[Any, ...]) -> LookUp:
+    under_way = [each for each in _under_way.get(question, ()) if each.is_alive()]
+    is_fresh = under_way and time.monotonic() - under_way[-1].began < ASK_AGAIN_S
+    if not is_fresh and len(under_way) < MAX_LOOK_UPS:
+        under_way.append(LookUp(*question))
+        try:
+            under_way[-1].start()
+        except RuntimeError as error:  # a limit on processes or memory; it counts threads as well
+            raise socket.gaierror(socket.EAI_AGAIN, f"cannot ask the resolver: {error}") from error
+    _under_way[question] = under_way
+    return under_way[-1]
 
 
 def connected_socket(

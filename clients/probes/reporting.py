@@ -9,6 +9,7 @@ from typing import TextIO
 
 from probes.options import Parser
 from probes.replacement import replace
+from probes.stopping import finish
 from probes.terminal import EXIT_WRITE_ERROR, complain, give_up, quote
 
 STDOUT = "-"
@@ -37,6 +38,9 @@ def reported(
     with redirect_stdout(sys.stderr if path == STDOUT else stdout):
         try:
             exit_code = run()
+        except OSError:  # of an output that nobody reads; now a signal must not cost the report
+            finish()
+            raise
         finally:
             error = _write(path, report, stdout)
         exit_code = error or exit_code

@@ -12,6 +12,9 @@ Handler = Callable[..., object] | signal.Handlers
 # hand. In a container, where it may be process 1, SIGTERM would not even stop it otherwise.
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
+# Longer than any line takes that is read.
+HELD_BACK_S = 1.0
+
 
 def begin() -> None:
     """Have each of the signals end the run, by KeyboardInterrupt."""
@@ -20,8 +23,10 @@ def begin() -> None:
 
 @contextmanager
 def held_back() -> Iterator[None]:
-    """Put a signal off until the block is done, so that all that is told of a step agrees. A second
-    one ends the block, too: it may be held up by an output that nobody reads.
+    """Put a signal off until the block is done, so that all that is told of a step agrees.
+
+    It may be held up by an output that nobody reads, so a second later, or by a second signal, it
+    is ended all the same.
     """
     _Held.begun = True
     try:
@@ -29,6 +34,7 @@ def held_back() -> Iterator[None]:
     finally:
         _Held.begun = False
         came, _Held.came = _Held.came, False
+        signal.setitimer(signal.ITIMER_REAL, 0)
     if came:
         finish()
         raise KeyboardInterrupt
@@ -51,11 +57,13 @@ def end() -> None:
     _handle(signal.SIG_IGN)
 
 
-def _stop(*_: object) -> None:
+def _stop(number: int, _: object) -> None:
     if _Held.begun and not _Held.came:
         _Held.came = True
+        signal.signal(signal.SIGALRM, _stop)
+        signal.setitimer(signal.ITIMER_REAL, HELD_BACK_S)
         return
-    if _Held.came:
+    if number != signal.SIGALRM and _Held.came:
         _handle(signal.default_int_handler)
     else:
         finish()

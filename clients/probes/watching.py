@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from functools import cached_property
 
 from probes.attempt import attempt
 from probes.commands import EXIT_INTERRUPTED
@@ -42,16 +43,15 @@ class Watch:
 
     def run(self) -> int:
         """Make all tries; returns the exit code."""
-        display = display_for(self._options, self._journal.total)
         interrupted = False
         try:
             for _ in paced(self._options.count, self._options.interval):
-                self._try(display)
+                self._try()
             finish()
         except KeyboardInterrupt:
             interrupted = True
-        self._end()
-        display.end()
+        finally:  # also when nobody reads what is shown
+            self._end()
         return EXIT_INTERRUPTED if interrupted else self._summary.outcome.exit_code
 
     def page(self) -> str:
@@ -68,7 +68,8 @@ class Watch:
         return report(title, facts, self._journal, self._began, is_over=self._is_over)
 
     def sum_up(self, exit_code: int) -> None:
-        """Show the summary of the tries so far."""
+        """Show what is left of the lines, and the summary of the tries so far."""
+        self._display.end()
         gaps, took = self._journal.gaps, self._unfinished_s
         more = {**gaps.facts(), "unfinished_ms": to_ms(took)}
         parts = [gaps.line(), "" if took is None else f"{took:.1f} s into a try"]
@@ -84,13 +85,18 @@ class Watch:
     def _now(self) -> float:
         return time.monotonic() - self._began_s
 
-    def _try(self, display: Display) -> None:
+    @cached_property
+    def _display(self) -> Display:
+        # Not before the run: which output lines go to depends on the report.
+        return display_for(self._options, self._journal.total)
+
+    def _try(self) -> None:
         self._asked_s = self._now()
         result = attempt(self._options)
         with held_back():
             at_s, self._asked_s = self._now(), None
             self._summary.add(result)
-            display.take(at_s, result, self._journal.add(at_s, result))
+            self._display.take(at_s, result, self._journal.add(at_s, result))
         if at_s >= self._refresh_s:
             refresh(self._options.report, self.page)
             self._refresh_s = self._now() + self._options.every

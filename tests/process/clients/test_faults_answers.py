@@ -205,7 +205,7 @@ def test_endless_simple_response() -> None:
     [
         (DAYTIME, "more than 1024 bytes"),
         (ECHO, "the byte at offset "),
-        (HOLD, "the byte at offset |more came back than the 0 bytes sent"),
+        (HOLD, "the byte at offset |bytes came before anything was sent"),
     ],
     ids=["daytime", "echo", "hold"],
 )

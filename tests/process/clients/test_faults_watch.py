@@ -30,7 +30,8 @@ from peer import (
     send,
     wait_for,
 )
-from process.clients.test_watch import ON_TERMINAL
+from process.clients.test_faults_ending import reader_who_does_not_read
+from process.clients.test_watch import NOT_OVER, ON_TERMINAL
 from process.clients.tool import (
     LAUNCHER,
     STOPS,
@@ -43,7 +44,7 @@ from process.clients.tool import (
     stop,
     withstand,
 )
-from server_process import ServerProcess, is_connecting, wait_until
+from server_process import ServerProcess, is_connecting, is_writing, wait_until
 
 DAYTIME: Tool = ("probe", "watch", "daytime")
 ECHO: Tool = ("probe", "watch", "echo")
@@ -249,6 +250,22 @@ def test_nobody_reads_on(form: Tool, page: Path) -> None:
             assert process.stderr
             assert process.stderr.read() == b""
     assert outcomes(page)["OK"] >= 1
+    assert NOT_OVER not in page.read_text()
+
+
+@STOPS
+@pytest.mark.usefixtures("interruptible")
+def test_stop_at_a_full_pipe(number: signal.Signals, page: Path) -> None:
+    """Stopped while nobody reads what it writes, it leaves the whole report at the first signal."""
+    program = LAUNCHER.format(tool="probe")
+    with Peer(echo()) as peer, reader_who_does_not_read() as (_, stdout):
+        arguments = [*ECHO[1:], peer.address, *QUICK, "--every", "0.01", "--json"]
+        process = start_python("-c", program, *arguments, "--report", str(page), stdout=stdout)
+        wait_until(lambda: is_writing(process.pid), "a full pipe")
+        process.send_signal(number)
+        wait_until(lambda: NOT_OVER not in page.read_text(), "the report")
+        process.kill()
+        finish(process)
 
 
 @pytest.mark.parametrize("place", ["no/such/page.html", "new/", ".", "", "\udcff/\x1b[2J"])

@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from probes import network
 from probes.address import Target
 from probes.deadline import Deadline
 from probes.network import Address, lookup, os_errors_as_failures
@@ -104,6 +105,28 @@ def test_resolver_that_is_slow() -> None:
     answered.set()
     (found,) = lookup(TARGET, *STREAM, Deadline(20), resolve)
     assert str(found) == "127.0.0.1:80"
+
+
+def test_resolver_that_was_silent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is asked again after a while, but not by more threads than are allowed."""
+    asked, over = [], threading.Event()
+
+    def resolve(*_: object) -> list[object]:
+        asked.append(1)
+        if len(asked) < 3:
+            assert over.wait(20)
+        return [(socket.AF_INET, 1, 6, "", ("127.0.0.1", 80))]
+
+    monkeypatch.setattr(network, "ASK_AGAIN_S", 0.0)
+    for most, count in [(1, 1), (1, 1), (2, 2), (2, 2)]:
+        monkeypatch.setattr(network, "MAX_LOOK_UPS", most)
+        with pytest.raises(Failure):
+            lookup(TARGET, *STREAM, Deadline(0.05), resolve)
+        assert len(asked) == count
+    monkeypatch.setattr(network, "MAX_LOOK_UPS", 3)
+    (found,) = lookup(TARGET, *STREAM, Deadline(20), resolve)
+    over.set()
+    assert (str(found), len(asked)) == ("127.0.0.1:80", 3)
 
 
 def test_resolver_that_cannot_be_asked(monkeypatch: pytest.MonkeyPatch) -> None:
