@@ -22,8 +22,8 @@ from probes.terminal import quote
 
 ALL_BYTES = bytes(value for value in range(256) if value != ord("\n")) + b"\n"
 STREAM_BYTES = 1024 * 1024
-# Slow enough to leave buffers empty, and without a silence that one could mistake for the end.
-DRIP_BYTES, DRIP_PAUSE_S = 1024, 0.05
+# Bit by bit, without a silence that one could mistake for the end, until so many answers have come.
+DRIP_BYTES, DRIP_PAUSE_S, DRIP_ANSWERS = 1024, 0.01, 4
 HALF_CLOSED_BYTES = 64 * 1024
 PAUSE_S = 1.0
 
@@ -39,9 +39,12 @@ def send_and_hear(data: bytes, way: Way) -> Heard:
         return hear_back(connection, data)
 
 
-def hear_back(connection: Connection, sent: bytes, unsent: bytes = b"") -> Heard:
+def hear_back(
+    connection: Connection, sent: bytes, unsent: bytes = b"", received: bytes = b""
+) -> Heard:
     """Send what is `unsent`, receive as much as was `sent` in all, and see whether more comes."""
-    received, end = hear(connection, len(sent), unsent)
+    more, end = hear(connection, len(sent) - len(received), unsent)
+    received += more
     if end is Outcome.OK:
         more, end = hear_more(connection, QUIET_S)
         received += more
@@ -58,22 +61,27 @@ def send_urgently(way: Way) -> Heard:
 
 
 def stream(way: Way) -> Heard:
-    """Send a little now and then until some of it comes, and then much while reading."""
+    """Send bit by bit until some of it has come back a few times, and then much while reading."""
     data = os.urandom(STREAM_BYTES - 1) + b"\n"
     with open_connection(*way) as connection:
-        return hear_back(connection, data, data[drip(connection, data) :])
+        sent, received = drip(connection, data)
+        return hear_back(connection, data, data[sent:], received)
 
 
-def drip(connection: Connection, data: bytes) -> int:
-    """Send `data` bit by bit until something comes; returns how much was sent. Raises Failure."""
-    sent, is_answered = 0, False
+def drip(connection: Connection, data: bytes) -> tuple[int, bytes]:
+    """Send `data` bit by bit; how much was sent, and what came back. Raises Failure."""
+    sent, received, answers = 0, b"", 0
     try:
-        while sent < len(data) and not is_answered:
+        while sent < len(data) and answers < DRIP_ANSWERS:
             sent += connection.send(data[sent : sent + DRIP_BYTES])
             is_answered, _ = connection.wait(to_send=False, at_most_s=DRIP_PAUSE_S)
+            if is_answered:
+                received += connection.receive()
+                answers += 1
     except Failure as failure:
-        raise failure.after(f"nothing came back while {sent} bytes were sent") from failure
-    return sent
+        progress = f"{len(received)} bytes came back while {sent} were sent bit by bit"
+        raise failure.after(progress) from failure
+    return sent, received
 
 
 def pause(way: Way) -> Heard:
