@@ -34,7 +34,8 @@ def held_back() -> Iterator[None]:
     finally:
         _Held.begun = False
         came, _Held.came = _Held.came, False
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        if came:
+            signal.setitimer(signal.ITIMER_REAL, 0)
     if came:
         finish()
         raise KeyboardInterrupt
