@@ -16,6 +16,7 @@ from server_process import (
     ServerProcess,
     receive_all,
     receive_exactly,
+    talk,
     wait_until,
 )
 
@@ -82,7 +83,7 @@ def reset(caller: socket.socket) -> None:
 
 
 def test_callers_who_do_not_read_cost_bounded_memory(serve: Serve, concurrent_model: str) -> None:
-    """E4: 200 callers who send all they can and read nothing hold at most 48 MiB of the kernel's
+    """E4: 200 callers who send all they can and read nothing hold at most 64 MiB of the kernel's
     memory and 64 KiB each of the server's, and the next caller is served.
     """
     server = serve("echo", "--model", concurrent_model)
@@ -91,8 +92,10 @@ def test_callers_who_do_not_read_cost_bounded_memory(serve: Serve, concurrent_mo
         callers = [stack.enter_context(server.connect()) for _ in range(200)]
         for caller in callers:  # whose own side need not take a gigabyte of this machine
             caller.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, MIB // 4)
+            for _ in range(16):  # by itself the kernel would give more room to who has been served
+                talk(caller, bytes(64 * KIB))
         feed(callers)
-        assert kernel_memory(server) <= 48 * MIB
+        assert kernel_memory(server) <= 64 * MIB
         assert server.peak_memory() - before <= 200 * 64 * KIB + 16 * MIB
         with server.connect() as caller:
             caller.sendall(b"x")
