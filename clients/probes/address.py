@@ -97,12 +97,12 @@ def _parse_port(text: str) -> int:
 def _check_ipv6(text: str) -> None:
     address, percent, zone = text.partition("%")
     try:
-        ipaddress.IPv6Address(address)
+        parsed = ipaddress.IPv6Address(address)
     except ValueError:
         raise AddressError("the brackets hold no IPv6 address") from None
     if percent and not ZONE.fullmatch(zone):
         raise AddressError("the zone after the percent sign is no interface name")
-    if not percent and ipaddress.IPv6Address(address) in LINK_LOCAL:
+    if not percent and parsed in LINK_LOCAL:
         # RFC 4007 section 6: on each link there may be another host of that address.
         raise AddressError("a link-local address needs its interface, as in [fe80::1%eth0]:80")
 

@@ -15,7 +15,7 @@ from probes.outcome import Failure, Outcome
 from probes.result import Transport
 
 # More than a server reads in one go, less than fits into the buffers on the way to it.
-# All values, and of any three in a row at most one that can be in a line.
+# All values, and no two that are printable side by side: so no piece of it can be in a line.
 INPUT = bytes(value * 101 % 256 for value in range(256)) * 256
 INPUT_LINE = b"to be thrown away\r\n"
 # So much of the input, anywhere in an answer, is no accident.

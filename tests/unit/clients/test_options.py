@@ -180,7 +180,10 @@ def test_size(arguments: list[str], size: int) -> None:
         (["--size", "0"], "must be a whole number from 1 to 67108864: '0' over TCP"),
         (["--size", "67108865"], "must be a whole number from 1 to 67108864: '67108865' over TCP"),
         (["--udp", "--size", "65508"], "must be a whole number from 0 to 65507: '65508' over UDP"),
-        (["--size", "65508", "--udp"], "must be a whole number from 0 to 65507: '65508' over UDP"),
+        (
+            ["--size", "67108865", "--udp"],
+            "must be a whole number from 0 to 65507: '67108865' over UDP",
+        ),
         (["--udp", "--size=-1"], "must be a whole number from 0 to 65507: '-1' over UDP"),
         (["--udp", "--size="], "must be a whole number from 0 to 65507: '' over UDP"),
     ],
