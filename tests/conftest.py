@@ -11,6 +11,16 @@ settings.register_profile("any machine", deadline=None)
 settings.load_profile("any machine")
 
 
+# Children inherit what is ignored: SIGINT in a shell's background jobs, SIGHUP by nohup. A server
+# leaves such a signal ignored, as it should.
+for number, handler in (
+    (signal.SIGINT, signal.default_int_handler),
+    (signal.SIGHUP, signal.SIG_DFL),
+):
+    if signal.getsignal(number) == signal.SIG_IGN:
+        signal.signal(number, handler)
+
+
 @pytest.fixture
 def interruptible() -> Iterator[None]:
     """A child inherits what is ignored: SIGINT in a shell's background jobs, SIGHUP by nohup."""

@@ -168,9 +168,12 @@ MUTANTS: dict[str, dict[str, str]] = {
             services/daytime/service.py | size = self.socket.recv_into | self.deadline = now + LINGER_S\n        size = self.socket.recv_into
         """,
         "test_the_oldest_lingering_caller_makes_room": r"""
-            services/runtime/threaded.py | if self._is_leaving() or not self._lingering(): | if True:
-            services/daytime/service.py | lingering = True | lingering = False
-            services/runtime/evented.py | in self._conversations.values() if each.lingering | in reversed(self._conversations.values()) if each.lingering
+            services/runtime/threaded.py | if self._is_leaving() or not self._server.tally.lingering: | if True:
+            services/daytime/service.py | return not self._unsent | return False
+            services/runtime/evented.py | iter(self._server.tally.lingering.values()) | reversed(self._server.tally.lingering.values())
+        """,
+        "test_a_line_that_cannot_be_sent_yet_is_sent_later": r"""
+            services/daytime/service.py | except BlockingIOError:\n            return | except ZeroDivisionError:\n            return
         """,
     },
     "tests/process/services/test_admin.py": {
@@ -222,17 +225,33 @@ MUTANTS: dict[str, dict[str, str]] = {
     "tests/process/services/test_lifecycle.py": {
         "test_whoever_is_queued_is_served": r"""
             services/runtime/blocking.py | for accepted in accept_queued(listener) | for accepted in ()
-            services/runtime/evented.py | for accepted in accept_queued(listener) | for accepted in ()
+            services/runtime/evented.py | self._queued = accept_queued(self._server.listener) | pass
         """,
         "test_a_signal_while_starting_is_not_lost": r"""
-            services/echo/__main__.py | stop = Stop.on_signals() | import signal\n\n    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-            + services/echo/__main__.py | return run( | stop = Stop.on_signals()\n    return run(
+            services/echo/__main__.py | signals = StopSignals() | import signal\n\n    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            + services/echo/__main__.py | return run( | signals = StopSignals()\n    return run(
         """,
         "test_the_drain_deadline_cuts_who_does_not_finish": r"""
             services/runtime/connection.py | if self.owed: | if True:
         """,
         "test_a_second_signal_ends_at_once": r"""
-            services/runtime/lifecycle.py | self._second_signal(self.drain_timeout + OVERDUE_S) | return
+            services/runtime/lifecycle.py | comes(stop.deadline + OVERDUE_S) | time.sleep(stop.deadline + OVERDUE_S - time.monotonic())
+        """,
+        "test_signals_at_once_are_one": r"""
+            services/runtime/signals.py | REPEAT_S = 0.5 | REPEAT_S = 0.0
+        """,
+        "test_timeout_is_one_request": r"""
+            services/runtime/signals.py | REPEAT_S = 0.5 | REPEAT_S = 0.0
+        """,
+        "test_an_ignored_signal_stays_ignored": r"""
+            services/runtime/signals.py | if signal.getsignal(each) != signal.SIG_IGN | if True
+        """,
+        "test_a_terminal_shows_what_a_stop_waits_for": r"""
+            services/runtime/lifecycle.py | tell() | pass
+            services/runtime/supervisor.py | self._instance.tell_stopping(self._scoreboard.counts()["open"]) | pass
+        """,
+        "test_orphans_are_reaped": r"""
+            services/runtime/lifecycle.py | reap() | pass
         """,
     },
     "tests/process/services/test_faults_lifecycle.py": {
@@ -240,11 +259,11 @@ MUTANTS: dict[str, dict[str, str]] = {
             services/runtime/server.py | signal.setitimer(signal.ITIMER_REAL, CHECK_TIMEOUT_S) | signal.setitimer(signal.ITIMER_REAL, 20)
         """,
         "test_a_check_ends_at_a_signal": r"""
-            services/runtime/server.py | signal.signal(signal.SIGINT, signal.SIG_DFL) | pass
-            services/runtime/server.py | _end_at_a_signal()\n    # One deadline | # One deadline
+            services/runtime/signals.py | signal.signal(signal.SIGINT, signal.SIG_DFL) | pass
+            services/runtime/server.py | signals.unblock() | pass
         """,
         "test_a_hang_ends_with_the_drain": r"""
-            services/runtime/lifecycle.py | self._second_signal(self.drain_timeout + OVERDUE_S) | signal.sigwait(SIGNALS)
+            services/runtime/lifecycle.py | comes(stop.deadline + OVERDUE_S) | comes()
         """,
         "test_no_answer_is_cut_by_a_stop_under_load": r"""
             services/runtime/lifecycle.py | return self._times[1] + self.drain_timeout | return self._times[1]
@@ -355,7 +374,7 @@ MUTANTS: dict[str, dict[str, str]] = {
             services/runtime/supervisor.py | self._end_all()\n        if | if
         """,
         "test_a_second_signal_is_heard_in_the_drain_delay": r"""
-            services/runtime/supervisor.py | self._tend(time.monotonic() + self._stop.drain_delay) | time.sleep(self._stop.drain_delay)
+            services/runtime/supervisor.py | self._tend(self._stop.signalled_at + self._stop.drain_delay) | time.sleep(self._stop.drain_delay)
         """,
         "test_a_killed_supervisor_leaves_nobody": r"""
             services/runtime/lifecycle.py | os.close(self._writer) | pass
@@ -382,8 +401,8 @@ MUTANTS: dict[str, dict[str, str]] = {
             services/runtime/child.py | except CannotStart as error | except ZeroDivisionError as error
         """,
         "test_as_many_descriptors_as_ports_are_enough": r"""
-            services/runtime/server.py | from runtime.supervisor import Supervisor\n\n | instance = Instance(service, settings, stop)\n    from runtime.supervisor import Supervisor\n\n
-            + services/runtime/server.py | return Supervisor(Instance(service, settings, stop)).run() | return Supervisor(instance).run()
+            services/runtime/server.py | from runtime.supervisor import Supervisor\n\n | instance = Instance(service, settings)\n    from runtime.supervisor import Supervisor\n\n
+            + services/runtime/server.py | return Supervisor(Instance(service, settings), signals).run() | return Supervisor(instance, signals).run()
         """,
         "test_the_admin_port_comes_back": r"""
             services/runtime/supervisor.py | if not child.pid and child.due <= now: | if not child.pid and child.due <= now and (child.slot or not child.due):
@@ -723,7 +742,7 @@ MUTANTS: dict[str, dict[str, str]] = {
         """,
         # The kernel discards a signal of process 1 that is neither handled nor blocked.
         "test_it_works_as_process_1": r"""
-            services/runtime/lifecycle.py | signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS) | pass
+            services/runtime/signals.py | signal.pthread_sigmask(signal.SIG_BLOCK, self._all) | pass
         """,
     },
 }

@@ -256,6 +256,17 @@ class ServerProcess:
             self.stderr += line
 
 
+def signal_until_ended(server: ServerProcess, number: int = signal.SIGTERM) -> int:
+    """Send a signal again and again, since at first it counts as a repeat; the exit status."""
+
+    def ended() -> bool:
+        server.send(number)
+        return server.process.poll() is not None
+
+    wait_until(ended, "the end")
+    return server.wait()
+
+
 Serve = Callable[..., ServerProcess]  # what the fixture `serve` gives: called like the class
 
 

@@ -2,17 +2,17 @@
 
 import os
 
-from runtime.lifecycle import Stop
+from runtime.signals import StopSignals
 
 
 def main() -> int:
     """Serve until told to stop; the exit status."""
-    stop = Stop.on_signals()  # before the slower imports, so that no signal is missed
+    signals = StopSignals()  # before the slower imports, so that no signal is missed
     from daytime.service import Daytime
     from daytime.settings import DaytimeSettings
     from runtime.server import run
 
-    return run("daytime", DaytimeSettings, Daytime, stop)
+    return run("daytime", DaytimeSettings, Daytime, signals)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from daytime.protocol import FORMS, daytime_line
 from daytime.settings import DaytimeSettings
 from runtime.blocking import BlockingConnection
 from runtime.connection import LINGER_S, Accepted, Ending
-from runtime.conversation import Conversation, Watch
+from runtime.conversation import READABLE, WRITABLE, Conversation, Watch
 from runtime.logs import Log
 
 # Longer than any line of ours, so that the check need not trust who answers.
@@ -48,7 +48,7 @@ class Daytime:
 
     def conversations(self, watch: Watch, log: Log) -> Callable[[Accepted], Conversation]:
         """Serve the callers of an evented loop."""
-        return lambda accepted: Answer(accepted, self.line())
+        return lambda accepted: Answer(accepted, self.line(), watch)
 
     def answer(self, datagram: memoryview) -> bytes:
         """Any datagram is answered with the time, whatever is in it."""
@@ -63,33 +63,60 @@ class Daytime:
 
 
 class Answer(Conversation):
-    """The line is sent in the first turn; all others wait for the caller to close.
+    """Send the line, then wait for the client to close.
 
     Closing at once would reset the connection if input is unread or still to come, and could
     destroy the line on its way (RFC 9112 section 9.6).
     """
 
-    __slots__ = ("_line",)
+    __slots__ = ("_unsent", "_watch")
 
-    lingering = True
     _discarded = memoryview(bytearray(64 * 1024))
 
-    def __init__(self, accepted: Accepted, line: bytes) -> None:
+    def __init__(self, accepted: Accepted, line: bytes, watch: Watch) -> None:
         super().__init__(accepted)
-        self._line = line
+        self._unsent = line
+        self._watch = watch
+
+    @property
+    def lingering(self) -> bool:
+        """Whether the whole line is sent, so that the connection may make room for a new one."""
+        return not self._unsent
+
+    @property
+    def owed(self) -> bool:
+        """Whether a part of the line is still to be sent."""
+        return bool(self._unsent)
 
     def begin(self, idle_at: float) -> None:
-        """Send the line and close our side."""
+        """Send the line. If the kernel has no memory for it now, wait until it has."""
         self.deadline = idle_at
-        self.sent = self.socket.send(self._line)
-        self.socket.shutdown(SHUT_WR)
+        self._send()
+        if self._unsent:
+            self._watch(self.socket, WRITABLE)
 
     def turn(self, idle_at: float) -> Ending | None:
-        """Throw input away, until there is no more to come."""
+        """Send what is left of the line, then throw input away until there is no more to come."""
+        if self._unsent:
+            self._send()
+            if not self._unsent:
+                self._watch(self.socket, READABLE)
+            return None
         size = self.socket.recv_into(self._discarded)
         self.received += size
         return None if size else Ending.DONE
 
     def late(self, now: float) -> Ending | None:
-        """The caller has the line, but does not close."""
-        return Ending.LINGERED
+        """The client has the line but does not close, or the line could not be sent."""
+        return Ending.STALLED if self._unsent else Ending.LINGERED
+
+    def _send(self) -> None:
+        """Send as much as there is room for, and half-close after the last byte."""
+        try:
+            size = self.socket.send(self._unsent)
+        except BlockingIOError:
+            return
+        self.sent += size
+        self._unsent = self._unsent[size:]
+        if not self._unsent:
+            self.socket.shutdown(SHUT_WR)

@@ -2,17 +2,17 @@
 
 import os
 
-from runtime.lifecycle import Stop
+from runtime.signals import StopSignals
 
 
 def main() -> int:
     """Serve until told to stop; the exit status."""
-    stop = Stop.on_signals()  # before the slower imports, so that no signal is missed
+    signals = StopSignals()  # before the slower imports, so that no signal is missed
     from echo.service import Echo
     from echo.settings import EchoSettings
     from runtime.server import run
 
-    return run("echo", EchoSettings, Echo, stop)
+    return run("echo", EchoSettings, Echo, signals)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ connection    what every model keeps of a caller, and how a caller can end
 service       what a service brings to a model
 listening     opening the listener, taking callers off its queue
 datagrams     the UDP side; guard: whom not to answer there
-lifecycle     SIGTERM and SIGINT
+lifecycle     the request to stop; signals: SIGTERM, SIGINT and SIGHUP, which make it
 supervisor    workers, each with a loop of its own; child: one of them; scoreboard: what it tells
 settings      flags and environment, parsed once; parsers: text to value
 logs          a line for each finished connection

@@ -28,13 +28,22 @@ class Ended(Exception):
 class BlockingConnection(Connection):
     """A caller that a service talks to with plain receive and send."""
 
-    __slots__ = ("_idle_timeout", "_stall_timeout", "_stop", "lingering", "on_lingering", "owed")
+    __slots__ = (
+        "_idle_timeout",
+        "_stall_timeout",
+        "_stop",
+        "_tally",
+        "lingering",
+        "on_lingering",
+        "owed",
+    )
 
     owed: bool
 
     def __init__(self, accepted: Accepted, server: Server[BlockingService]) -> None:
         super().__init__(accepted)
         self._stop = server.stop
+        self._tally = server.tally
         self._idle_timeout = server.service.idle_timeout
         self._stall_timeout = server.service.stall_timeout
         self.owed = False
@@ -85,6 +94,7 @@ class BlockingConnection(Connection):
     def linger(self) -> None:
         """From now on the caller may be let go for a new one."""
         self.lingering = True
+        self._tally.lingers(self)
         self.on_lingering()
 
     def let_go(self) -> None:

@@ -18,11 +18,14 @@ class Conversation(Connection):
 
     __slots__ = ("deadline",)
 
-    lingering = False  # whole answer sent; such callers make room for new ones at the cap
-
     def __init__(self, accepted: Accepted) -> None:
         super().__init__(accepted)
         self.deadline = 0.0  # monotonic seconds
+
+    @property
+    def lingering(self) -> bool:
+        """Whether the answer is sent, so that the connection may make room for a new one."""
+        return False
 
     def begin(self, idle_at: float) -> None:
         """The first turn, right after the accept. May raise OSError."""

@@ -8,6 +8,8 @@ that one wait gives.
 import math
 import select
 import time
+from collections.abc import Iterator
+from itertools import islice
 
 from runtime.connection import Accepted, Ending
 from runtime.conversation import READABLE, Conversation
@@ -44,6 +46,7 @@ class Loop:
         self._conversation = server.service.conversations(epoll.modify, server.log)
         self._accepting = True
         self._draining = False
+        self._queued: Iterator[Accepted] = iter(())  # to be accepted before the listener closes
         self._now = time.monotonic()
         self._next_sweep = math.inf
         self._unswept: list[Conversation] = []  # left of the sweep under way
@@ -52,10 +55,12 @@ class Loop:
         """Give turns until the stop is requested and all callers have ended."""
         self._watch_own()
         working_since = self._server.heartbeat.cell
-        while self._conversations or not self._draining:
+        while self._conversations or not self._draining or self._is_listening():
             events = self._epoll.poll(self._timeout())
             self._now = working_since[0] = time.monotonic()
             self._give_turns(events)
+            if self._draining and self._is_listening():
+                self._accept_last()
             self._sweep_if_due()
             working_since[0] = math.inf
 
@@ -128,6 +133,8 @@ class Loop:
         try:
             self._epoll.register(conversation.socket, READABLE)
             conversation.begin(self._now + self._server.service.idle_timeout)
+            if conversation.lingering:
+                self._server.tally.lingers(conversation)
         except (OSError, MemoryError) as error:
             self._end(conversation, Ending.of(error))
 
@@ -138,6 +145,8 @@ class Loop:
 
     def _timeout(self) -> float | None:
         """Seconds until the next part of a sweep; None when there is nothing to look at."""
+        if self._draining and self._is_listening():
+            return 0.0
         if self._next_sweep == math.inf:
             return None
         return max(0.0, self._next_sweep - self._now)
@@ -174,19 +183,28 @@ class Loop:
                     self._end(conversation, ending)
 
     def _drain(self) -> None:
-        """Accept whoever waits and close the listener; the loop ends with the last caller."""
-        self._draining = True
+        """Begin to empty the queue; the loop ends with the last connection."""
+        self._draining, self._accepting = True, False
         self._server.stop.heed()
         self._epoll.unregister(self._server.stop)
         self._epoll.unregister(self._server.listener)
         if self._server.datagrams:
             self._server.datagrams.finish()
-        with self._server.listener as listener:
-            for accepted in accept_queued(listener):
-                self._begin(accepted)
+        self._queued = accept_queued(self._server.listener)
+
+    def _accept_last(self) -> None:
+        """Accept a batch of what was queued at the stop; close the listener after the last."""
+        batch = list(islice(self._queued, ACCEPT_BATCH))
+        for accepted in batch:
+            self._begin(accepted)
+        if len(batch) < ACCEPT_BATCH:
+            self._server.listener.close()
+
+    def _is_listening(self) -> bool:
+        return self._server.listener.fileno() >= 0
 
     def _oldest_lingering(self) -> Conversation | None:
-        return next((each for each in self._conversations.values() if each.lingering), None)
+        return next(iter(self._server.tally.lingering.values()), None)
 
     def _pause_accepting(self) -> None:
         # Not unregistered: to resume would need a further watch, of which there may be none left.

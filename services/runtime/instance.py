@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable
 from math import ceil
 from threading import Thread
-from typing import TypeVar
+from typing import TypeVarTuple
 
 from runtime import __version__
 from runtime.connection import Ending
@@ -22,20 +22,24 @@ from runtime.tally import Counts, Tally
 # library opens for a moment.
 RESERVED_DESCRIPTORS = 32
 
-T = TypeVar("T")
+Arguments = TypeVarTuple("Arguments")
 
 
 class Instance:
     """What a server has before it has met a caller. Raises CannotStart."""
 
-    def __init__(self, service: Service, settings: Settings, stop: Stop) -> None:
-        stop.drain_delay, stop.drain_timeout = settings.drain_delay, settings.drain_timeout
+    def __init__(self, service: Service, settings: Settings) -> None:
         self.settings = settings
-        self.stop = stop
+        self.stop = Stop()
+        self.stop.drain_delay = settings.drain_delay
+        self.stop.drain_timeout = settings.drain_timeout
         sink, text = Sink.of(sys.stdout), sys.stdout is not None and sys.stdout.isatty()
         self.log = Log(service.name, settings.log_level, sink, text=text)
         self._quiet = Log(service.name, "warning", sink, text=text)
         self._service = service
+        # Opened now: later there may be no descriptor for it.
+        is_terminal = sys.stderr is not None and sys.stderr.isatty()
+        self._terminal = Sink.of(sys.stderr) if is_terminal else None
         self._cap = connection_cap(ceil(settings.max_connections / settings.workers))
         self.ports = open_service_ports(settings)
         self.admin_listener = open_admin_port(settings)
@@ -76,6 +80,15 @@ class Instance:
         facts |= {"max_connections": self._cap * workers, "version": __version__}
         self.log.write("info", "ready", **facts)
 
+    def tell_stopping(self, open_connections: int) -> None:
+        """Print on a terminal what the server waits for. Without that a drain looks like a hang."""
+        seconds = self.settings.drain_delay + self.settings.drain_timeout
+        if self._terminal and (open_connections or self.settings.drain_delay):
+            self._terminal.write(
+                f"{self._service.name}: stopping; open connections: {open_connections}; "
+                f"waits {seconds:g} s at most; Ctrl-C once more ends it at once"
+            )
+
     def say_stopped(self, counts: Counts) -> None:
         """The last line of the log: how many were cut at the drain deadline."""
         self.log.write("info", "stopped", cut=counts[Ending.DRAINED])
@@ -91,9 +104,9 @@ def connection_cap(asked: int) -> int:
     return min(asked, limit - RESERVED_DESCRIPTORS)
 
 
-def start(work: Callable[[T], None], argument: T) -> Thread:
+def start(work: Callable[[*Arguments], None], *arguments: *Arguments) -> Thread:
     """Do some work in a thread that ends with the process. Raises CannotStart."""
-    thread = Thread(target=work, args=[argument], daemon=True)
+    thread = Thread(target=work, args=arguments, daemon=True)
     try:
         thread.start()
     except RuntimeError as error:

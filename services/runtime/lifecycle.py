@@ -1,12 +1,14 @@
-"""The request to stop, and the signals that make it: the first asks, the second ends at once."""
+"""The request to stop: the first signal makes it, a second one ends the process at once."""
 
 import math
 import os
 import select
 import signal
 import time
+from collections.abc import Callable
+from typing import NoReturn
 
-SIGNALS = {signal.SIGTERM, signal.SIGINT}
+from runtime.signals import StopSignals, reap
 
 # Beyond the drain deadline the process ends, whatever holds it up. More than a server takes that
 # is held up by nothing: the threads and the datagrams of the other models have 4 s together.
@@ -29,17 +31,6 @@ class Stop:
         self.share(memoryview(bytearray(8 * TIMES)).cast("d"))
         self._reader, self._writer = os.pipe()
 
-    @classmethod
-    def on_signals(cls) -> "Stop":
-        """A stop that SIGTERM and SIGINT request. Call it in the main thread, before all else.
-
-        The signals are blocked, and wait for whoever obeys them. So none is lost from here on,
-        not even as process 1 of a container, where the kernel discards a signal that is neither
-        handled nor blocked; and no system call is ever interrupted by one.
-        """
-        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
-        return cls()
-
     def share(self, times: "memoryview[float]") -> None:
         """Keep the times in these cells, `TIMES` of them, which other processes see too.
 
@@ -48,19 +39,14 @@ class Stop:
         self._times = times
         self._times[0] = self._times[1] = math.inf
 
-    def obey_signals(self) -> None:
-        """Wait for the signals and do what they ask for: the work of a thread of its own."""
-        signal.sigwait(SIGNALS)
-        self.announce()
-        # In this thread, since another may not be had by now: the threaded model uses them up.
-        if not self._second_signal(self.drain_delay):
-            self.request()
-            self._second_signal(self.drain_timeout + OVERDUE_S)
-        os._exit(1)
-
     def fileno(self) -> int:
         """The descriptor that is readable once the stop is requested."""
         return self._reader
+
+    @property
+    def signalled_at(self) -> float:
+        """When the first signal came, monotonic seconds; infinite until then."""
+        return self._times[0]
 
     @property
     def signalled(self) -> bool:
@@ -113,8 +99,23 @@ class Stop:
         ready = poll.poll(None if timeout == math.inf else max(0.0, timeout * 1000))
         return {descriptor for descriptor, _ in ready} - {self._reader}
 
-    def _second_signal(self, within: float) -> bool:
-        if hasattr(signal, "sigtimedwait"):
-            return signal.sigtimedwait(SIGNALS, within) is not None
-        time.sleep(within)  # on macOS, where a second signal is noticed only then
-        return False
+
+def obey(signals: StopSignals, stop: Stop, tell: Callable[[], None]) -> NoReturn:
+    """Stop as the signals ask: the work of a thread of its own in a server without workers.
+
+    `tell` is called after the first signal. It must not wait, nor raise.
+    """
+
+    def comes(until: float = math.inf) -> bool:
+        while (came := signals.wait(until)) == signal.SIGCHLD:
+            reap()
+        return came != 0
+
+    comes()
+    stop.announce()
+    tell()
+    # In this thread, since another may not be had by now: the threaded model uses them up.
+    if not comes(stop.signalled_at + stop.drain_delay):
+        stop.request()
+        comes(stop.deadline + OVERDUE_S)
+    os._exit(1)

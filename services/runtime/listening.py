@@ -25,6 +25,9 @@ from runtime.connection import Accepted
 # current Linux; Python's socketserver would ask for 5.
 BACKLOG = 1024
 
+# Linux queues one more than it was asked for (sk_acceptq_is_full).
+MAX_QUEUED = BACKLOG + 1
+
 # The process or the system has run out, or a security module forbids it for now. Whoever waits
 # stays in the queue, so trying again at once would spin (accept(2)).
 NOT_NOW = {
@@ -162,12 +165,13 @@ def accept(listener: socket.socket) -> Accepted | None:
 
 
 def accept_queued(listener: socket.socket) -> Iterator[Accepted]:
-    """Everybody who waits now, as long as there is means for one more.
+    """Accept the connections that wait now, while there are descriptors and memory for one more.
 
-    A listener is emptied like this before it closes, since its close resets whoever waits. So
-    the connection cap is no limit here: at the cap is where callers wait.
+    A listener is emptied like this before it closes, since its close resets what waits. So the
+    connection limit does not apply here: at the limit connections wait. Under a flood the queue
+    never gets empty, so this ends after as many as the queue can hold: those that came first.
     """
-    while True:
+    for _ in range(MAX_QUEUED):
         try:
             accepted = accept(listener)
         except OSError as error:

@@ -11,11 +11,12 @@ from typing import NoReturn, TypeVar
 from runtime import __version__
 from runtime.heartbeat import Heartbeat
 from runtime.instance import Instance, start
-from runtime.lifecycle import SIGNALS, Stop
+from runtime.lifecycle import obey
 from runtime.listening import address_text, sockaddr
 from runtime.ports import CannotStart
 from runtime.service import Service
 from runtime.settings import BadSetting, Settings, parse
+from runtime.signals import StopSignals
 from runtime.tally import Tally
 
 CHECK_TIMEOUT_S = 2.0
@@ -26,12 +27,17 @@ JOIN_GRACE_S = 1.0
 S = TypeVar("S", bound=Settings)
 
 
-def run(name: str, kind: type[S], make_service: Callable[[S], Service], stop: Stop) -> int:
+def run(
+    name: str, kind: type[S], make_service: Callable[[S], Service], signals: StopSignals
+) -> int:
     """Serve as the command line and the environment ask, or check who does; the exit status."""
     try:
         settings, check = parse(kind, name, __version__, sys.argv[1:], os.environ)
         service = make_service(settings)
-        return _check(service, settings) if check else _serve(service, settings, stop)
+        if check:
+            signals.unblock()  # there is nothing to finish
+            return _check(service, settings)
+        return _serve(service, settings, signals)
     except BadSetting as error:
         print(f"{name}: {error}", file=sys.stderr)
         return 2
@@ -40,19 +46,19 @@ def run(name: str, kind: type[S], make_service: Callable[[S], Service], stop: St
         return 1
 
 
-def _serve(service: Service, settings: Settings, stop: Stop) -> int:
+def _serve(service: Service, settings: Settings, signals: StopSignals) -> int:
     if settings.workers == 1:
-        return _serve_alone(Instance(service, settings, stop))
+        return _serve_alone(Instance(service, settings), signals)
     # Before the ports, which may take the last descriptor, and an import needs one.
     from runtime.supervisor import Supervisor
 
-    return Supervisor(Instance(service, settings, stop)).run()
+    return Supervisor(Instance(service, settings), signals).run()
 
 
-def _serve_alone(instance: Instance) -> int:
+def _serve_alone(instance: Instance, signals: StopSignals) -> int:
     tally, heartbeat, model = Tally(), Heartbeat(), instance.settings.model
     server = instance.server(instance.ports[0], tally, heartbeat)
-    start(Stop.obey_signals, instance.stop)
+    start(obey, signals, instance.stop, lambda: instance.tell_stopping(len(tally.open)))
     instance.serve_admin(heartbeat.is_alive, tally.counts)
     beside = None
     if server.datagrams and model != "evented":
@@ -78,7 +84,6 @@ def _check(service: Service, settings: Settings) -> int:
         port, ask = (settings.admin_port, is_ready)
     if port == 0:
         raise BadSetting("--port 0: cannot be checked, since the system chose another")
-    _end_at_a_signal()
     # One deadline over all of it: a timeout for each read is none at all against a drip.
     signal.signal(signal.SIGALRM, _too_late)
     signal.setitimer(signal.ITIMER_REAL, CHECK_TIMEOUT_S)
@@ -91,12 +96,6 @@ def _check(service: Service, settings: Settings) -> int:
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise CannotStart(f"check: {address_text((host, port))}: {reason}") from None
-
-
-def _end_at_a_signal() -> None:
-    """Have nobody obey the signals but the kernel: a check has nothing to finish."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
 
 
 def _too_late(*_: object) -> NoReturn:

@@ -17,20 +17,19 @@ from functools import partial
 from runtime import evented
 from runtime.child import Child
 from runtime.instance import Instance
-from runtime.lifecycle import OVERDUE_S, SIGNALS
+from runtime.lifecycle import OVERDUE_S
 from runtime.ports import Port
 from runtime.scoreboard import Scoreboard, Slot
+from runtime.signals import StopSignals
 from runtime.tally import Tally
-
-# sigtimedwait(2) takes no infinity.
-LONGEST_WAIT_S = 3600.0
 
 
 class Supervisor:
     """The children of a server, in the process that was started."""
 
-    def __init__(self, instance: Instance) -> None:
+    def __init__(self, instance: Instance, signals: StopSignals) -> None:
         self._instance = instance
+        self._signals = signals
         self._stop = instance.stop
         self._log = instance.log
         self._scoreboard = Scoreboard(instance.settings.workers)
@@ -46,11 +45,11 @@ class Supervisor:
     def run(self) -> int:
         """Keep the workers until told to stop, and end with them; the exit status."""
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # a parent may have left it ignored
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
         self._instance.say_ready()  # callers can come; the lines of those who are served follow
         self._tend(math.inf)
         self._stop.announce()
-        if not self._tend(time.monotonic() + self._stop.drain_delay):
+        self._instance.tell_stopping(self._scoreboard.counts()["open"])
+        if not self._tend(self._stop.signalled_at + self._stop.drain_delay):
             self._request_stop()
             self._tend(self._stop.deadline + OVERDUE_S)
         status = 0 if self._is_orderly and not self._workers else 1
@@ -67,9 +66,7 @@ class Supervisor:
         while self._workers and (now := time.monotonic()) < until:
             self._start_due(now)
             due = [child.due for child in self._children() if not child.pid]
-            wait = min(until, now + LONGEST_WAIT_S, *due) - now
-            came = signal.sigtimedwait(SIGNALS | {signal.SIGCHLD}, max(0.0, wait))
-            if came and came.si_signo in SIGNALS:
+            if self._signals.wait(min([until, *due])) in self._signals.requests:
                 return True
             self._reap()
         return False

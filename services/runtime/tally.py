@@ -1,7 +1,7 @@
 """What a server has counted since it began, consistent at every moment."""
 
 import threading
-from collections import Counter
+from collections import Counter, OrderedDict
 from errno import errorcode
 from typing import Any
 
@@ -34,7 +34,10 @@ class Tally:
 
     def __init__(self, cells: "memoryview[int] | None" = None) -> None:
         self.lock = threading.Lock()
-        self.open: dict[int, Any] = {}  # by descriptor, in the order of arrival
+        self.open: dict[int, Any] = {}  # by descriptor
+        # Those that may make room for new ones, the oldest first. Not a dict, which takes ever
+        # longer to find its first item as items before it are removed.
+        self.lingering: OrderedDict[int, Any] = OrderedDict()
         self.connections = 0
         self.endings = Counter(dict.fromkeys(Ending, 0))
         self.accept_errors = Counter(dict.fromkeys(ACCEPT_ERRORS, 0))
@@ -51,10 +54,16 @@ class Tally:
             self.open[connection.socket.fileno()] = connection
             self.connections += 1
 
+    def lingers(self, connection: Connection) -> None:
+        """Note that a connection may be closed to make room for a new one."""
+        with self.lock:
+            self.lingering[connection.socket.fileno()] = connection
+
     def ended(self, connection: Connection, ending: Ending) -> None:
         """Count a connection that is about to be closed: its descriptor is still its own."""
         with self.lock:
             del self.open[connection.socket.fileno()]
+            self.lingering.pop(connection.socket.fileno(), None)
             self.endings[ending] += 1
             self._received += connection.received
             self._sent += connection.sent

@@ -52,7 +52,7 @@ class Callers:
         listener = self._server.listener.fileno()
         if self._server.room() > 0:
             return listener in self._wait({listener: select.POLLIN})
-        if self._is_leaving() or not self._lingering():
+        if self._is_leaving() or not self._server.tally.lingering:
             self._wait({})
         elif listener in self._wait({listener: select.POLLIN}) and self._server.room() <= 0:
             self._let_go_oldest_lingering()
@@ -91,22 +91,16 @@ class Callers:
         with suppress(BlockingIOError):  # full of wake-ups already
             os.write(self._waking, b".")
 
-    def _lingering(self) -> bool:
-        with self._server.tally.lock:
-            return any(each.lingering for each in self._server.tally.open.values())
-
     def _let_go_oldest_lingering(self) -> None:
-        with self._server.tally.lock:  # which a thread takes before it closes its connection
-            for each in self._server.tally.open.values():
-                if each.lingering:
-                    each.let_go()
-                    self._leaving = each
-                    return
+        tally = self._server.tally
+        with tally.lock:  # which a thread takes before it closes its connection
+            if tally.lingering:
+                _, self._leaving = tally.lingering.popitem(last=False)
+                self._leaving.let_go()
 
     def _is_leaving(self) -> bool:
         """Whether the caller last let go still takes up its place."""
-        with self._server.tally.lock:
-            return self._leaving in self._server.tally.open.values()
+        return self._leaving is not None and self._leaving.socket.fileno() >= 0
 
     def _wait(self, events: dict[int, int], until: float = math.inf) -> set[int]:
         """Wait for events, for a thread that wakes us, or for the stop."""

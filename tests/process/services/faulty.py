@@ -1,4 +1,6 @@
-"""An echo server one of whose socket calls fails a few times: `python faulty.py` with flags.
+"""A server one of whose socket calls fails a few times: `python faulty.py` with flags.
+
+The variable SERVICE names the service, echo if it is not set.
 
 The variable FAULTS names a method of `socket.socket` and the errors, one for each call to come:
 `_accept ENFILE ECONNABORTED` (`_accept` is what Python's own `accept` calls). `fork` is that of
@@ -9,9 +11,10 @@ import errno
 import os
 import socket
 import threading
+from importlib import import_module
 from typing import Any
 
-from echo.__main__ import main
+main = import_module(f"{os.environ.get('SERVICE', 'echo')}.__main__").main
 
 name, *errors = os.environ["FAULTS"].split()
 owner: Any = {"fork": os, "start": threading.Thread}.get(name, socket.socket)

@@ -8,9 +8,9 @@ from echo.service import Echo
 from echo.settings import EchoSettings
 from runtime.connection import Accepted, Ending
 from runtime.conversation import Watch
-from runtime.lifecycle import Stop
 from runtime.logs import Log
 from runtime.server import run
+from runtime.signals import StopSignals
 
 
 class StallingExchange(Exchange):
@@ -38,4 +38,4 @@ class StallingEcho(Echo):
         return StallingExchanges(self.stall_timeout, watch, log)
 
 
-sys.exit(run("echo", EchoSettings, StallingEcho, Stop.on_signals()))
+sys.exit(run("echo", EchoSettings, StallingEcho, StopSignals()))

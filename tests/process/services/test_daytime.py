@@ -4,10 +4,13 @@ import re
 import socket
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
 from server_process import Serve, receive_all
+
+FAULTY = str(Path(__file__).parent / "faulty.py")
 
 LINE = re.compile(
     rb"(Mon|Tue|Wed|Thu|Fri|Sat|Sun) "
@@ -117,6 +120,17 @@ def test_the_oldest_lingering_caller_makes_room(serve: Serve, concurrent_model: 
         assert [line["peer"] for line in lines[:38]] == names[:38]
     for caller in callers:
         caller.close()
+
+
+@pytest.mark.fault("daytime: the kernel has no memory for the line yet (EAGAIN, injected)")
+def test_a_line_that_cannot_be_sent_yet_is_sent_later(serve: Serve, model: str) -> None:
+    """If the first send fails with EAGAIN, the line is sent when the socket is writable."""
+    env = {"SERVICE": "daytime", "FAULTS": "send EAGAIN EAGAIN"}
+    server = serve("daytime", "--model", model, program=FAULTY, env=env)
+    with server.connect() as client:
+        assert LINE.fullmatch(receive_all(client))
+    (line,) = server.connections(1)
+    assert line["ended"] == "done"
 
 
 def test_a_full_house_goes_on_serving(serve: Serve, concurrent_model: str) -> None:

@@ -27,6 +27,7 @@ from server_process import (
     open_files,
     receive_all,
     refuses,
+    signal_until_ended,
     talk,
     wait_until,
 )
@@ -279,7 +280,7 @@ def test_no_sum_falls_when_a_worker_dies(serve: Serve) -> None:
     assert server.stop() == 0
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_to_the_whole_group_counts_once(serve: Serve, number: signal.Signals) -> None:
     """A terminal sends Ctrl-C to all processes at once; that is one request to drain."""
     server = serve("echo", *TWO, before=os.setsid)
@@ -301,7 +302,7 @@ def test_a_second_signal_ends_all_workers(serve: Serve) -> None:
         talk(caller)
         server.send()
         wait_until(lambda: refuses(server.port), "the closed listeners")
-        assert server.stop() == 1
+        assert signal_until_ended(server) == 1
         assert not any(map(is_running, children))
         assert is_cut(caller)
     assert server.events("stopped") == []
@@ -313,7 +314,7 @@ def test_a_second_signal_is_heard_in_the_drain_delay(serve: Serve) -> None:
     children = all_processes(server)
     server.send()
     wait_until(lambda: server.ask_admin("/readyz")[0] == 503, "the first signal")
-    assert server.stop() == 1
+    assert signal_until_ended(server) == 1
     assert not any(map(is_running, children))
 
 

@@ -1,32 +1,43 @@
 """Starting, draining and stopping, the same for every model."""
 
+import json
+import os
+import pty
 import signal
 import socket
 import subprocess
 import threading
 import time
+from contextlib import ExitStack
+from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
 
 import pytest
 
 from server_process import (
+    PATIENCE_S,
     PYTHON,
     Serve,
     ServerProcess,
     environment,
     free_port,
+    is_sleeping,
     receive_all,
     refuses,
+    signal_until_ended,
+    talk,
     wait_until,
 )
 
+REQUESTS = [signal.SIGTERM, signal.SIGINT, signal.SIGHUP]
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+
+@pytest.mark.parametrize("number", REQUESTS)
 @pytest.mark.parametrize("service", ["daytime", "echo"])
 def test_a_signal_ends_an_idle_server(
     serve: Serve, model: str, service: str, number: signal.Signals
 ) -> None:
-    """SIGTERM and SIGINT end the server in order: status 0, a last line, nothing on stderr."""
+    """A signal ends an idle server in order: status 0, a last line, nothing on stderr."""
     server = serve(service, "--model", model)
     assert server.stop(number) == 0
     assert server.lines[-1]["event"] == "stopped"
@@ -120,17 +131,123 @@ def test_a_busy_caller_cannot_outlast_the_drain(serve: Serve, model: str) -> Non
     assert server.events("connection")[0]["ended"] == "drained"
 
 
-def test_a_second_signal_ends_at_once(serve: Serve, model: str) -> None:
-    """Whoever cannot wait for the drain signals again: status 1."""
+@pytest.mark.fault("a second signal at least 0.5 s after the first")
+@pytest.mark.parametrize("number", REQUESTS)
+def test_a_second_signal_ends_at_once(serve: Serve, model: str, number: signal.Signals) -> None:
+    """A second signal ends a draining server with status 1."""
     server = serve("echo", "--model", model, "--drain-timeout", "60")
     with server.connect() as caller:
-        caller.sendall(b"x")
-        assert caller.recv(1) == b"x"
+        talk(caller)
         server.send()
         wait_until_stopping(server)
-        began = time.monotonic()
-        assert server.stop() == 1
-        assert time.monotonic() - began < 5
+        assert signal_until_ended(server, number) == 1
+    assert not server.events("stopped")
+
+
+@pytest.mark.fault("one request to stop that arrives as several signals")
+@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize("repeat", REQUESTS)
+def test_signals_at_once_are_one(serve: Serve, workers: str, repeat: signal.Signals) -> None:
+    """Signals that arrive with the first belong to it, and connections may finish."""
+    server = serve("echo", "--workers", workers)
+    with server.connect() as caller:
+        talk(caller)
+        server.send(signal.SIGSTOP)
+        for number in (signal.SIGTERM, repeat):
+            server.send(number)
+        server.send(signal.SIGCONT)
+        wait_until(lambda: refuses(server.port), "the closed listener")
+        talk(caller)
+    assert server.wait() == 0
+    assert server.lines[-1]["event"] == "stopped"
+
+
+@pytest.mark.fault("one request to stop that arrives as several signals")
+def test_timeout_is_one_request(model: str) -> None:
+    """GNU timeout passes its signal to the server and to their process group: one request."""
+    flags = ["--model", model, "--admin-port", str(admin := free_port())]
+    command = ["timeout", "60", PYTHON, "-m", "echo", "--port", "0", *flags]
+    with subprocess.Popen(
+        command, env=environment(), stdout=subprocess.PIPE, text=True, start_new_session=True
+    ) as timeout:
+        assert timeout.stdout
+        port = int(json.loads(timeout.stdout.readline())["address"].rpartition(":")[2])
+        with socket.create_connection(("127.0.0.1", port)) as client:
+            talk(client)
+            timeout.terminate()
+            wait_until(lambda: get(admin, "/readyz").status == 503, "the stop")
+            talk(client)
+        lines = [json.loads(line) for line in timeout.stdout]
+    assert [line["event"] for line in lines] == ["connection", "stopped"]
+
+
+@pytest.mark.fault("a signal that was ignored at the start (nohup, a background job)")
+@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT])
+def test_an_ignored_signal_stays_ignored(
+    serve: Serve, workers: str, number: signal.Signals
+) -> None:
+    """A signal that was ignored when the server started does not stop it."""
+
+    def ignore() -> None:
+        signal.signal(number, signal.SIG_IGN)
+
+    server = serve("echo", "--workers", workers, before=ignore)
+    with server.connect() as caller:
+        talk(caller)
+        server.send(number)
+        wait_until(lambda: is_sleeping(server.process.pid), "the signal to be discarded")
+        talk(caller)
+        server.connect().close()
+    assert server.stop() == 0
+
+
+@pytest.mark.fault("Ctrl-C on a terminal beside open connections")
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_terminal_shows_what_a_stop_waits_for(workers: str) -> None:
+    """On a terminal a stop prints how many connections are open and how long it waits."""
+    ours, theirs = pty.openpty()
+    flags = ["--workers", workers, "--drain-timeout", "7.5"]
+    flags += ["--admin-port", str(admin := free_port())]
+    command = [PYTHON, "-m", "echo", "--port", "0", *flags]
+    with (
+        os.fdopen(ours, "rb", buffering=0) as terminal,
+        subprocess.Popen(
+            command, env=environment(), stdout=subprocess.PIPE, stderr=theirs, text=True
+        ) as server,
+    ):
+        os.close(theirs)
+        assert server.stdout
+        port = int(json.loads(server.stdout.readline())["address"].rpartition(":")[2])
+        with ExitStack() as stack:
+            for _ in range(3):
+                talk(stack.enter_context(socket.create_connection(("127.0.0.1", port))))
+            wait_until(lambda: b"_active 3\n" in get(admin, "/metrics").read(), "the counters")
+            server.send_signal(signal.SIGINT)
+            shown = terminal.readline().decode()
+        assert server.wait(PATIENCE_S) == 0
+    assert "connections: 3;" in shown
+    assert "7.5 s" in shown
+
+
+@pytest.mark.fault("orphans that the server is given as process 1")
+def test_orphans_are_reaped(serve: Serve, model: str) -> None:
+    """A child that the server did not start leaves no zombie, as process 1 is given orphans."""
+    reader, writer = os.pipe()
+
+    def fork() -> None:
+        if not os.fork():
+            os.dup2(reader, 0)
+            os.closerange(1, 1024)  # among them what tells Popen of the exec
+            os.read(0, 1)
+            os._exit(0)
+
+    server = serve("echo", "--model", model, before=fork)
+    assert len(server.children()) == 1
+    os.close(writer)
+    os.close(reader)
+    wait_until(lambda: not server.children(), "the child to be collected")
+    assert server.stop() == 0
 
 
 def test_whoever_is_queued_is_served(serve: Serve, model: str) -> None:
@@ -183,6 +300,13 @@ def test_a_signal_while_starting_is_not_lost(delay: float) -> None:
     threading.Event().wait(delay)
     process.terminate()
     assert process.wait(10) in (0, -signal.SIGTERM)
+
+
+def get(port: int, path: str) -> HTTPResponse:
+    """Get a page of an admin port."""
+    connection = HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S)
+    connection.request("GET", path)
+    return connection.getresponse()
 
 
 def wait_until_stopping(server: ServerProcess) -> None:

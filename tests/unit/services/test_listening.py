@@ -1,12 +1,21 @@
 """Opening listeners and naming addresses."""
 
 import socket
+from contextlib import ExitStack
+from functools import partial
 
 import pytest
 
 from runtime import datagrams, listening
 from runtime.datagrams import open_sockets
-from runtime.listening import accept, accept_queued, address_text, open_listener, open_sibling
+from runtime.listening import (
+    BACKLOG,
+    accept,
+    accept_queued,
+    address_text,
+    open_listener,
+    open_sibling,
+)
 
 
 @pytest.mark.parametrize(
@@ -61,6 +70,21 @@ def test_accept_queued_takes_whoever_waits() -> None:
         assert [peer for _, peer in accepted] == [caller.getsockname() for caller in callers]
         for each in [*callers, *(connection for connection, _ in accepted)]:
             each.close()
+
+
+@pytest.mark.fault("a flood of connects at the stop")
+def test_accept_queued_ends_under_a_flood() -> None:
+    """A queue that new connections keep filling is emptied of as many as it can hold."""
+    with ExitStack() as stack:
+        listener = stack.enter_context(open_listener("127.0.0.1", 0, "4"))
+        connect = partial(socket.create_connection, listener.getsockname())
+        accepted = 0
+        stack.enter_context(connect())
+        for connection, _ in accept_queued(listener):
+            connection.close()
+            stack.enter_context(connect())
+            accepted += 1
+        assert BACKLOG <= accepted <= BACKLOG + 1
 
 
 @pytest.mark.parametrize(("host", "family"), [("", "any"), ("", "4"), ("", "6"), ("::1", "any")])
