@@ -94,7 +94,7 @@ bench-quick: .venv/ready ## measure some of it, and show it; one minute
 	@! docker info >/dev/null 2>&1 || $(MAKE) --no-print-directory images
 	@$(BIN)/python -m bench quick
 
-mutants: .venv/ready ## see each test of docs/reliability.md fail, or some (TESTS="test_x test_y")
+mutants: .venv/ready ## remove each protection in a copy and see its test fail (or TESTS="test_x test_y")
 	@REQUIRE_DOCKER=1 $(BIN)/python tests/mutants.py $(TESTS)
 
 check: .venv/ready ## check format, style, types, Dockerfiles and scripts; change nothing

@@ -1,9 +1,9 @@
 # ruff: noqa: E501, for a mutant is one line
-"""Each test that docs/reliability.md names goes red where the protection is taken out of a copy.
+"""Prove that tests fail if a protection is removed: change a copy of the project, run its test.
 
     python tests/mutants.py [TEST...]
 
-A line below a test is a mutant; one that begins with + is a further change of the mutant above it.
+A line below a test is a mutant. A line that begins with + is a further change of that mutant.
 """
 
 import argparse

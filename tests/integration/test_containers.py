@@ -59,6 +59,7 @@ with socket.create_connection(("echo", 1201), 30) as caller:
 """
 
 
+@pytest.mark.fault("which user is it?")
 @pytest.mark.parametrize("service", SERVERS)
 def test_a_server_has_no_privileges(stack: Stack, service: str) -> None:
     """Not root, no capability, none to be gained, system calls filtered."""
@@ -72,12 +73,14 @@ def test_a_server_has_no_privileges(stack: Stack, service: str) -> None:
     }
 
 
+@pytest.mark.fault("where can it write?")
 @pytest.mark.parametrize("service", SERVERS)
 def test_a_server_can_write_nowhere(stack: Stack, service: str) -> None:
     """The root is read-only, and there is no other place."""
     assert stack.python(service, WRITE) == ""
 
 
+@pytest.mark.fault("what can it run?")
 @pytest.mark.parametrize("service", SERVERS)
 def test_a_service_image_has_no_shell(stack: Stack, service: str) -> None:
     """The interpreter is the one program in the image; docker-init comes from the engine."""
@@ -128,6 +131,7 @@ def test_every_zone_is_there(stack: Stack) -> None:
     assert result.stderr == "daytime: TZ Mars/Olympus: is no zone of the IANA time zone database\n"
 
 
+@pytest.mark.fault("`docker stop` beside a busy client")
 def test_stop_lets_a_busy_caller_go_on_until_the_deadline(stack: Stack) -> None:
     """`stop` with a caller who never ends is an orderly end: status 0, not 137."""
     talker = subprocess.Popen(
@@ -148,6 +152,7 @@ def test_stop_lets_a_busy_caller_go_on_until_the_deadline(stack: Stack) -> None:
     assert last[0]["ended"] == "drained"
 
 
+@pytest.mark.fault("process 1 without an init")
 @pytest.mark.parametrize("image", IMAGES)
 def test_it_works_as_process_1(image: str) -> None:
     """Without an init, the server itself is process 1 and still ends in order, at once."""

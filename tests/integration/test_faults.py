@@ -173,6 +173,7 @@ def network_of(stack: Stack) -> str:
     return str(next(iter(stack.inspect("client")["NetworkSettings"]["Networks"])))
 
 
+@pytest.mark.fault("which hosts can it reach?")
 @pytest.mark.parametrize("service", SERVERS)
 def test_no_way_out(stack: Stack, service: str) -> None:
     """A server does not reach a listener on another bridge, which others there do reach."""
@@ -187,6 +188,7 @@ def test_no_way_out(stack: Stack, service: str) -> None:
         assert stack.python(service, CONNECT, there) == "TimeoutError\n"
 
 
+@pytest.mark.fault("which files are in it?")
 @pytest.mark.parametrize("service", SERVERS)
 def test_only_our_files(stack: Stack, service: str) -> None:
     """Beside interpreter, standard library and time zones there are our modules and no more."""
@@ -207,6 +209,7 @@ def test_only_our_files(stack: Stack, service: str) -> None:
     assert strangers <= FROM_THE_ENGINE | {"/etc/python3.13/sitecustomize.py"}  # of Debian's Python
 
 
+@pytest.mark.fault("a partition that heals")
 def test_a_partition_heals(stack: Stack) -> None:
     """E1: a conversation outlives three seconds without a network, and no byte is lost."""
     with network("--subnet", "10.213.57.0/24") as second:
@@ -232,6 +235,7 @@ def test_a_partition_heals(stack: Stack) -> None:
         assert stack.ask("probe", "echo", "10.213.57.2:1201").returncode == 0
 
 
+@pytest.mark.fault("a client without a network, silent or with an answer pending")
 def test_a_vanished_caller_is_let_go() -> None:
     """Who is gone without a word is missed by keepalive, or by the answer that nobody takes."""
     server = ["--entrypoint", "python3.13", IMAGES[1], "-c", IMPATIENT, "--stall-timeout", "0"]
@@ -245,6 +249,7 @@ def test_a_vanished_caller_is_let_go() -> None:
             wait_until(lambda: log(echo).count('"ended": "lost"') == 2, "both to be lost")
 
 
+@pytest.mark.fault("a limit on processes (`--pids-limit`)")
 def test_a_limit_on_threads_delays_callers(stack: Stack) -> None:
     """Where the engine allows few threads callers wait until others have left; none is lost."""
     flags = ["--model", "threaded"]
@@ -258,6 +263,7 @@ def test_a_limit_on_threads_delays_callers(stack: Stack) -> None:
         assert len(errors) <= 1
 
 
+@pytest.mark.fault("little memory")
 def test_callers_who_never_read_fit_into_the_memory(stack: Stack) -> None:
     """E4: two hundred of them in 64 MiB, and one more is served."""
     with container("--network", network_of(stack), "--memory", "64m", IMAGES[1]) as echo:
@@ -274,6 +280,7 @@ def processes(server: str) -> int:
     return len(output("docker", "top", server, "-o", "pid").splitlines()) - 1
 
 
+@pytest.mark.fault("SIGTERM in the first moment, under an init")
 @pytest.mark.parametrize("image", IMAGES)
 def test_a_stop_in_the_first_moment(image: str) -> None:
     """Told to stop as soon as its init has a child, a server is gone within three seconds."""

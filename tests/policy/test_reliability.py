@@ -1,7 +1,8 @@
-"""Each fault that docs/reliability.md tells of has a test, and each test a mutant that it sees."""
+"""Each row of docs/reliability.md has a test, and each mutant can be made."""
 
 import ast
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,31 +10,55 @@ import pytest
 from mutants import MUTANTS, Mutant, mutants
 
 ROOT = Path(__file__).parent.parent.parent
-TEXT = (ROOT / "docs/reliability.md").read_text()
-NAMED = re.findall(r"`(test_\w+)`", TEXT)
 
 
-def test_every_named_test_has_a_mutant() -> None:
-    """The names in the document are those in the table of mutants, each of them once."""
-    assert sorted(NAMED) == sorted(test for tests in MUTANTS.values() for test in tests)
+def rows() -> list[str]:
+    """Return the first cell of each row that a test has to prove, from all tables of faults."""
+    text = (ROOT / "docs/reliability.md").read_text()
+    tables = re.findall(r"^\| (?:fault|question) \|.*\n\|[- |]+\n((?:\|.*\n)+)", text, re.MULTILINE)
+    return [row.split("|")[1].strip() for table in tables for row in table.splitlines()]
 
 
-def test_the_document_counts_the_mutants() -> None:
-    """What the document quotes is what a run says in which no mutant survives."""
-    count = len(mutants())
-    assert f"`{len(NAMED)} tests, {count} mutants, {count} red`" in TEXT
+def marks(file: Path) -> Iterator[str]:
+    """Yield the row that each `fault` marker of the tests in a file names."""
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
+            for call in node.decorator_list:
+                if isinstance(call, ast.Call) and ast.unparse(call.func) == "pytest.mark.fault":
+                    yield ast.literal_eval(call.args[0])
+
+
+ROWS = rows()
+MARKS = {row: file for file in (ROOT / "tests").rglob("test_*.py") for row in marks(file)}
+
+
+def test_no_two_rows_are_alike() -> None:
+    """Each row is the only one of its fault, so a marker names one row."""
+    assert sorted(ROWS) == sorted(set(ROWS))
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_every_row_is_proved(row: str) -> None:
+    """At least one test is marked with the row."""
+    assert row in MARKS
+
+
+@pytest.mark.parametrize("row", MARKS)
+def test_every_mark_names_a_row(row: str) -> None:
+    """A marked test proves a row that the document has."""
+    assert row in ROWS, MARKS[row]
 
 
 @pytest.mark.parametrize("file", MUTANTS)
-def test_every_named_test_exists(file: str) -> None:
-    """A file has all the tests that the table has of it."""
+def test_every_test_with_mutants_exists(file: str) -> None:
+    """A file has all the tests that the table of mutants names."""
     body = ast.parse((ROOT / file).read_text()).body
     assert {each.name for each in body if isinstance(each, ast.FunctionDef)} >= MUTANTS[file].keys()
 
 
 @pytest.mark.parametrize("mutant", mutants(), ids=lambda mutant: mutant.test)
 def test_every_mutant_is_a_program(mutant: Mutant) -> None:
-    """What it changes is there, and the result still parses: no test is red for want of that."""
+    """The text that a mutant changes exists, and the changed file parses."""
     for change in mutant.changes:
         changed = change.text()
         if change.file.endswith(".py"):

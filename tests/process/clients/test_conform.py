@@ -136,6 +136,7 @@ def test_junit_report(tmp_path: Path) -> None:
 VERDICTS = {"passed": "PASS", "failure": "FAIL", "skipped": "SKIP"}
 
 
+@pytest.mark.fault("SIGKILL of `conform`")
 def test_a_report_of_a_run_that_was_killed(tmp_path: Path) -> None:
     """A run that is killed leaves no older report, and none that looks as if it had passed."""
     report, asked, over = tmp_path / "report.xml", threading.Event(), threading.Event()
@@ -181,6 +182,7 @@ def test_silences_are_not_the_servers_time(service: str) -> None:
     assert named(checks, "SKIP") <= BOUND | {"E4 back-pressure"}  # there is much to read back
 
 
+@pytest.mark.fault("three relays on the path, each with buffers of its own")
 def test_relays_have_buffers_too() -> None:
     """E4: what the kernels of three relays in a row hold is not held against the server."""
     with ExitStack() as stack:
@@ -192,6 +194,7 @@ def test_relays_have_buffers_too() -> None:
     assert pressure.is_stalled
 
 
+@pytest.mark.fault("bytes that never come back after a stall")
 def test_bytes_that_are_lost_after_a_stall() -> None:
     """E4: a server that falls silent with bytes owed fails, however short the time for it is."""
     over = threading.Event()
@@ -211,6 +214,7 @@ def test_bytes_that_are_lost_after_a_stall() -> None:
         over.set()
 
 
+@pytest.mark.fault("`conform`: Ctrl-C, SIGTERM or SIGHUP")
 @pytest.mark.usefixtures("interruptible")
 @STOPS
 def test_interrupt_of_checks(number: signal.Signals, tmp_path: Path) -> None:

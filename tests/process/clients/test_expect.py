@@ -124,6 +124,7 @@ def test_wait_and_go_on(form: Tool) -> None:
         assert done.words == ["OK", "CLOSED", "OK", "SUMMARY"]
 
 
+@pytest.mark.fault("`--wait` expires")
 @TOOLS
 def test_wait_in_vain(tool: Tool) -> None:
     """When time is over the last outcome is told, once, and the code is its own."""
@@ -133,6 +134,7 @@ def test_wait_in_vain(tool: Tool) -> None:
     assert (done.out + done.err).count("\n") == 1
 
 
+@pytest.mark.fault("`--wait` expires")
 @TOOLS
 def test_wait_for_silence(tool: Tool) -> None:
     """A try that would outlast the waiting is ended with it."""

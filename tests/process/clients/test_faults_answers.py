@@ -92,6 +92,7 @@ def drip_back(caller: socket.socket) -> None:
         time.sleep(0.01)
 
 
+@pytest.mark.fault("silence, over TCP and UDP")
 @named(
     ("headinfo", HEADINFO, []),
     ("daytime", DAYTIME, []),
@@ -107,6 +108,7 @@ def test_silence(tool: Tool, script: list[Step]) -> None:
     assert meet(tool, *script).outcome == ("TIMEOUT", 28)
 
 
+@pytest.mark.fault("a stall in a `hold` connection, longer than `--gap`")
 def test_pause() -> None:
     """A pause that is too long, but over in time, is told twice, and TIMEOUT is the end of it."""
     tool = (*HOLD, "--duration", "1")
@@ -117,6 +119,7 @@ def test_pause() -> None:
     assert ": a pause of " in done.out
 
 
+@pytest.mark.fault("silence, over TCP and UDP")
 @pytest.mark.parametrize("tool", [DAYTIME, ECHO], ids=" ".join)
 def test_silence_over_udp(tool: Tool) -> None:
     """A peer that sends no datagram back is TIMEOUT."""
@@ -124,6 +127,7 @@ def test_silence_over_udp(tool: Tool) -> None:
         assert withstand((*tool, "--udp"), peer.address).outcome == ("TIMEOUT", 28)
 
 
+@pytest.mark.fault("a byte now and then, without end")
 @named(
     ("status line", HEADINFO, [REQUEST, *drip(STATUS[:-2])]),
     ("header", HEADINFO, [REQUEST, *drip(STATUS + b"A: ")]),
@@ -138,6 +142,7 @@ def test_drip(tool: Tool, script: list[Step]) -> None:
     assert meet(tool, *script).outcome == ("TIMEOUT", 28)
 
 
+@pytest.mark.fault("a byte now and then after the outcome is known")
 @pytest.mark.parametrize(
     ("before", "code"),
     [(STATUS + b"\r\n", 0), (b"no HTTP", 72)],
@@ -150,6 +155,7 @@ def test_drip_that_cannot_matter(before: bytes, code: int) -> None:
     assert done.err.startswith("warning: the peer kept the connection open\n") or code == 0
 
 
+@pytest.mark.fault("endless 1xx")
 def test_endless_interim_responses() -> None:
     """H5: the sixth 1xx response is one too many: WRONG."""
     done = meet(HEADINFO, REQUEST, repeat(INTERIM))
@@ -157,6 +163,7 @@ def test_endless_interim_responses() -> None:
     assert "more than 5 interim (1xx) responses" in done.err
 
 
+@pytest.mark.fault("endless headers, header, status line")
 @pytest.mark.parametrize(
     ("start", "endless"),
     [
@@ -176,6 +183,7 @@ def test_endless_head(start: bytes, endless: bytes) -> None:
     assert "the head is longer than 65536 bytes" in done.err
 
 
+@pytest.mark.fault("the largest head that fits")
 def test_largest_head() -> None:
     """H10: a head of short lines, as many as fit, is shown whole, and memory stays flat."""
     head = STATUS + b"a:\n" * 21_000 + b"\n"
@@ -184,6 +192,7 @@ def test_largest_head() -> None:
     assert done.out == "HTTP/1.0 200 OK\n" + "a:\n" * 21_000
 
 
+@pytest.mark.fault("endless body after HEAD")
 @pytest.mark.parametrize("start", [STATUS + b"\r\n", STATUS + b"Content-Length: 9\r\n\r\n"])
 def test_endless_body(start: bytes) -> None:
     """H2: what follows the empty line is no answer to HEAD; 64 KiB of it are read, and it is OK."""
@@ -193,6 +202,7 @@ def test_endless_body(start: bytes) -> None:
     assert "warning: stopped reading at 65536 bytes\n" in done.err
 
 
+@pytest.mark.fault("an endless reply that is not HTTP")
 def test_endless_simple_response() -> None:
     """H7: of an endless reply without a status line 64 KiB are shown: HTTP09."""
     done = meet(HEADINFO, REQUEST, repeat(b"\0chargen" * 512))
@@ -200,6 +210,7 @@ def test_endless_simple_response() -> None:
     assert done.err.startswith("warning: stopped reading at 65536 bytes\nHTTP09 ")
 
 
+@pytest.mark.fault("daytime or echo never stops")
 @pytest.mark.parametrize(
     ("tool", "reason"),
     [
@@ -216,6 +227,7 @@ def test_endless_answer(tool: Tool, reason: str) -> None:
     assert re.search(reason, done.out)
 
 
+@pytest.mark.fault("daytime or echo never stops")
 def test_endless_echo() -> None:
     """E1: a peer that never stops after all bytes came back is WRONG at the first one more."""
     done = meet(ECHO, echo_once, repeat(b"x" * 4096))
@@ -223,6 +235,7 @@ def test_endless_echo() -> None:
     assert "more came back than the 512 bytes sent" in done.out
 
 
+@pytest.mark.fault("NUL or bare CR in a head")
 @pytest.mark.parametrize("bad", [b"\0", b"\r", b"\rx"], ids=["NUL", "CR CR LF", "CR"])
 @pytest.mark.parametrize(
     "place", [b"HTTP/1.0 200%s OK", b"HTTP/1.0 200 O%sK", b"A%s: b", b"A: b%sc", b"A: b%s"]
@@ -234,12 +247,14 @@ def test_nul_or_bare_cr_in_a_head(place: bytes, bad: bytes) -> None:
     assert meet(HEADINFO, REQUEST, send(head + b"\r\n\r\n")).outcome == ("WRONG", 1)
 
 
+@pytest.mark.fault("bare LF in a head")
 def test_bare_lf_in_a_head() -> None:
     """H6: a bare LF ends a line, as RFC 9112 section 2.2 allows: OK."""
     done = meet(HEADINFO, REQUEST, send(b"HTTP/1.0 200 OK\nA: b\n\n"), finish_sending())
     assert (done.code, done.out, done.err) == (0, "HTTP/1.0 200 OK\nA: b\n", "")
 
 
+@pytest.mark.fault("NUL, bare CR or bare LF in the daytime line")
 @pytest.mark.parametrize("line", [b"a\0b\r\n", b"a\rb\r\n", b"a\nb\r\n", b"a\n"])
 def test_nul_or_bare_cr_or_lf_in_daytime(line: bytes) -> None:
     """D4: daytime's line holds no control character, and ends with CR LF: else it is WRONG."""
@@ -248,6 +263,7 @@ def test_nul_or_bare_cr_or_lf_in_daytime(line: bytes) -> None:
         assert withstand((*DAYTIME, "--udp"), peer.address).outcome == ("WRONG", 1)
 
 
+@pytest.mark.fault("a body after HEAD")
 def test_body_after_head() -> None:
     """H2: a body after the head is no part of the reply: OK, with a warning that counts it."""
     done = meet(HEADINFO, REQUEST, send(STATUS + b"\r\n<html>"), finish_sending())
@@ -255,6 +271,7 @@ def test_body_after_head() -> None:
     assert done.err.startswith("warning: 6 bytes came after the head")
 
 
+@pytest.mark.fault("a wrong Content-Length")
 @pytest.mark.parametrize(
     "lie",
     [
@@ -272,6 +289,7 @@ def test_lying_length(lie: bytes) -> None:
     assert done.stdout == b"HTTP/1.0 200 OK\n" + lie.replace(b"\r", b"") + b"\n"
 
 
+@pytest.mark.fault("an empty reply")
 @named(
     ("headinfo", HEADINFO, [REQUEST]),
     ("daytime", DAYTIME, []),
@@ -284,6 +302,7 @@ def test_empty_reply(tool: Tool, script: list[Step]) -> None:
     assert done.outcome == ("CLOSED", 52)
 
 
+@pytest.mark.fault("an empty datagram")
 @pytest.mark.parametrize("tool", [DAYTIME, ECHO], ids=" ".join)
 def test_empty_datagram(tool: Tool) -> None:
     """D3, E5: an empty datagram is an answer, and WRONG."""
@@ -291,6 +310,7 @@ def test_empty_datagram(tool: Tool) -> None:
         assert withstand((*tool, "--udp"), peer.address).outcome == ("WRONG", 1)
 
 
+@pytest.mark.fault("a reset, at once or within the answer")
 @named(
     ("headinfo", HEADINFO, []),
     ("daytime", DAYTIME, []),

@@ -43,6 +43,7 @@ def meet_tcp(protocol: str, *script: Step, deadlines: int) -> str:
             over.set()
 
 
+@pytest.mark.fault("`conform`: silence, over TCP and UDP; a byte now and then")
 @pytest.mark.parametrize(
     ("protocol", "verdicts"), [("echo", "FAIL 7, PASS 1"), ("daytime", "FAIL 5")]
 )
@@ -53,6 +54,7 @@ def test_checks_of_silence(protocol: str, verdicts: str) -> None:
     assert meet_tcp(protocol, deadlines=8 + 3) == verdicts
 
 
+@pytest.mark.fault("`conform`: silence, over TCP and UDP; a byte now and then")
 @pytest.mark.parametrize(("protocol", "count"), [("echo", 9), ("daytime", 7)])
 def test_checks_of_silence_over_udp(protocol: str, count: int) -> None:
     """The same holds over UDP; who may not bind ports below 1024 skips a check."""
@@ -61,6 +63,7 @@ def test_checks_of_silence_over_udp(protocol: str, count: int) -> None:
     assert verdicts in (f"FAIL {count}", f"FAIL {count - 1}, SKIP 1")
 
 
+@pytest.mark.fault("`conform`: an endless answer, a reset of every connection")
 @pytest.mark.parametrize(("protocol", "count"), [("echo", 8), ("daytime", 5)])
 def test_checks_of_a_reset(protocol: str, count: int) -> None:
     """A service that resets every connection fails every check at once."""
@@ -68,6 +71,7 @@ def test_checks_of_a_reset(protocol: str, count: int) -> None:
         assert meet(protocol, peer.address, deadlines=1) == f"FAIL {count}"
 
 
+@pytest.mark.fault("`conform`: an endless answer, a reset of every connection")
 @pytest.mark.parametrize(("protocol", "count"), [("echo", 8), ("daytime", 5)])
 def test_checks_of_an_endless_answer(protocol: str, count: int) -> None:
     """A service that never stops sending fails every check at once, but for a stall that is waited
@@ -77,12 +81,14 @@ def test_checks_of_an_endless_answer(protocol: str, count: int) -> None:
     assert meet_tcp(protocol, answer, deadlines=3) == f"FAIL {count}"
 
 
+@pytest.mark.fault("`conform`: silence, over TCP and UDP; a byte now and then")
 @PROTOCOLS
 def test_checks_of_a_drip(protocol: str) -> None:
     """A byte now and then, for ever, moves no deadline."""
     assert "FAIL" in meet_tcp(protocol, repeat(b"x", 0.01), deadlines=8 + 3)
 
 
+@pytest.mark.fault("`conform`: a closed port, a black hole, a dead resolver")
 @pytest.mark.parametrize(("protocol", "count"), [("echo", 17), ("daytime", 12)])
 def test_checks_of_nobody(protocol: str, count: int) -> None:
     """Where nobody listens the first check of each transport fails, and the rest is skipped."""
@@ -91,6 +97,7 @@ def test_checks_of_nobody(protocol: str, count: int) -> None:
     assert verdicts == f"FAIL 2, SKIP {count - 2}"
 
 
+@pytest.mark.fault("`conform`: a closed port, a black hole, a dead resolver")
 @PROTOCOLS
 def test_checks_of_a_black_hole(protocol: str) -> None:
     """An address that does not answer to a SYN costs one deadline."""
@@ -98,6 +105,7 @@ def test_checks_of_a_black_hole(protocol: str) -> None:
         assert meet(protocol, address, deadlines=1).startswith("FAIL 1, SKIP ")
 
 
+@pytest.mark.fault("`conform`: a closed port, a black hole, a dead resolver")
 @PROTOCOLS
 def test_checks_with_a_dead_resolver(protocol: str) -> None:
     """A resolver that never answers costs a deadline for each transport."""
@@ -105,6 +113,7 @@ def test_checks_with_a_dead_resolver(protocol: str) -> None:
     assert verdicts.startswith("FAIL 2, SKIP ")
 
 
+@pytest.mark.fault("`conform`: a server that dies between two checks")
 def test_checks_of_a_server_that_dies(tmp_path: Path) -> None:
     """The next check fails, the rest is skipped for want of a listener, and the report is whole."""
     report = tmp_path / "report.xml"

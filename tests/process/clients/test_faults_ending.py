@@ -98,6 +98,7 @@ REPORTS = {"watch": "--report", "conform": "--junit"}
 PATIENT = ("--timeout", "600")
 
 
+@pytest.mark.fault("Ctrl-C, in any phase, from the tool's first import on")
 @TOOLS
 @pytest.mark.usefixtures("interruptible")
 def test_interrupt_at_start(tool: Tool) -> None:
@@ -108,6 +109,7 @@ def test_interrupt_at_start(tool: Tool) -> None:
     assert (done.code, done.out, done.err) == (130, "", "")
 
 
+@pytest.mark.fault("Ctrl-C, in any phase, from the tool's first import on")
 @TOOLS
 @pytest.mark.usefixtures("interruptible")
 def test_interrupt_in_lookup(tool: Tool) -> None:
@@ -117,6 +119,7 @@ def test_interrupt_in_lookup(tool: Tool) -> None:
     assert (done.code, done.out, done.err) == (130, "", "")
 
 
+@pytest.mark.fault("Ctrl-C, in any phase, from the tool's first import on")
 @TOOLS
 @pytest.mark.usefixtures("interruptible")
 def test_interrupt_in_connect(tool: Tool) -> None:
@@ -128,6 +131,7 @@ def test_interrupt_in_connect(tool: Tool) -> None:
     assert (done.code, done.out, done.err) == (130, "", "")
 
 
+@pytest.mark.fault("Ctrl-C, in any phase, from the tool's first import on")
 @TOOLS
 @pytest.mark.usefixtures("interruptible")
 def test_interrupt_in_answer(tool: Tool) -> None:
@@ -144,6 +148,7 @@ def test_interrupt_in_answer(tool: Tool) -> None:
     assert (done.code, done.words, done.err) == (130, ["SUMMARY"] if tool == HOLD else [], "")
 
 
+@pytest.mark.fault("Ctrl-C, in any phase, from the tool's first import on")
 @pytest.mark.parametrize("protocol", ["daytime", "echo"])
 @pytest.mark.usefixtures("interruptible")
 def test_interrupt_over_udp(protocol: str) -> None:
@@ -156,6 +161,7 @@ def test_interrupt_over_udp(protocol: str) -> None:
     assert (done.code, done.out, done.err) == (130, "", "")
 
 
+@pytest.mark.fault("Ctrl-C, SIGTERM or SIGHUP when the run is over")
 @STOPS
 @pytest.mark.parametrize("moment", LATE)
 @pytest.mark.parametrize("tool", SUMMING, ids=" ".join)
@@ -177,6 +183,7 @@ def test_a_signal_that_comes_too_late(
     assert all("ended before" not in each.read_text() for each in tmp_path.iterdir())
 
 
+@pytest.mark.fault("Ctrl-C, SIGTERM or SIGHUP while a result is recorded")
 @pytest.mark.parametrize("command", ["echo", "watch echo"])
 @pytest.mark.usefixtures("interruptible")
 def test_a_signal_amid_the_books(command: str) -> None:
@@ -208,6 +215,7 @@ ANSWERS: dict[Tool, list[Step]] = {
 }
 
 
+@pytest.mark.fault("a closed stdout")
 @pytest.mark.parametrize(
     ("tool", "form"),
     [*((tool, form) for tool in ANSWERS for form in ("", "--json")), (("headinfo",), "--raw")],
@@ -231,6 +239,7 @@ def reader_who_does_not_read() -> Iterator[tuple[int, int]]:
     os.close(writer)
 
 
+@pytest.mark.fault("a pipe that is open and not read")
 @STOPS
 @pytest.mark.parametrize("tool", STUCK, ids=" ".join)
 @pytest.mark.usefixtures("interruptible")
@@ -247,6 +256,7 @@ def test_a_reader_who_does_not_read(tool: Tool, number: signal.Signals) -> None:
     assert (done.code, done.err) == (130, "")
 
 
+@pytest.mark.fault("a closed stderr")
 def test_closed_stderr() -> None:
     """Messages that nobody reads any more change nothing."""
     program = LAUNCHER.format(tool="headinfo")

@@ -41,6 +41,7 @@ def resolver(*addresses: str) -> str:
     return f"import socket; socket.getaddrinfo = lambda *_: {found}"
 
 
+@pytest.mark.fault("a closed port, over TCP and UDP")
 @TOOLS
 def test_refused(tool: Tool) -> None:
     """A port where nobody listens is REFUSED, at once."""
@@ -50,6 +51,7 @@ def test_refused(tool: Tool) -> None:
     assert facts(done) == ("REFUSED", 7, "answer" if "--udp" in tool else "connect", True)
 
 
+@pytest.mark.fault("a black hole")
 @OVER_TCP
 def test_black_hole(tool: Tool) -> None:
     """An address that does not answer to a SYN is TIMEOUT."""
@@ -58,6 +60,7 @@ def test_black_hole(tool: Tool) -> None:
     assert facts(done) == ("TIMEOUT", 28, "connect", True)
 
 
+@pytest.mark.fault("an unknown name")
 @TOOLS
 def test_unknown_name(tool: Tool) -> None:
     """A name that does not resolve is DNS, at once, and no address is named."""
@@ -66,6 +69,7 @@ def test_unknown_name(tool: Tool) -> None:
     assert facts(done) == ("DNS", 6, "lookup", False)
 
 
+@pytest.mark.fault("a resolver that never answers (replaced in the tool)")
 @TOOLS
 def test_dead_resolver(tool: Tool) -> None:
     """A resolver that never answers is TIMEOUT, and does not keep the process alive."""
@@ -73,6 +77,7 @@ def test_dead_resolver(tool: Tool) -> None:
     assert facts(done) == ("TIMEOUT", 28, "lookup", False)
 
 
+@pytest.mark.fault("the first address dead, the second alive (resolver replaced in the tool)")
 @pytest.mark.parametrize("tool", ANSWERS, ids=" ".join)
 @pytest.mark.parametrize("dead", [refusing, black_hole])
 def test_first_address_dead(tool: Tool, dead: Callable[[], AbstractContextManager[str]]) -> None:

@@ -184,6 +184,7 @@ def test_stop_in_connect(number: signal.Signals, page: Path) -> None:
         interrupt(process, number, page)
 
 
+@pytest.mark.fault("Ctrl-C, SIGTERM or SIGHUP, within an attempt or between two")
 @STOPS
 @PROTOCOLS
 @pytest.mark.usefixtures("interruptible")
@@ -211,6 +212,7 @@ def test_stop_over_udp(tool: Tool, number: signal.Signals, page: Path) -> None:
         interrupt(process, number, page)
 
 
+@pytest.mark.fault("Ctrl-C, SIGTERM or SIGHUP, within an attempt or between two")
 @STOPS
 @pytest.mark.usefixtures("interruptible")
 def test_stop_between_tries(number: signal.Signals, page: Path) -> None:
@@ -236,6 +238,7 @@ def test_stop_at_start() -> None:
     assert (done.code, done.out, done.err) == (130, "", "")
 
 
+@pytest.mark.fault("a stdout that is no longer read")
 @pytest.mark.parametrize("form", [(), ("--json",)], ids=["text", "json"])
 def test_nobody_reads_on(form: Tool, page: Path) -> None:
     """When nobody reads any more it ends quietly, with the code of SIGPIPE, and the report."""
@@ -253,6 +256,7 @@ def test_nobody_reads_on(form: Tool, page: Path) -> None:
     assert NOT_OVER not in page.read_text()
 
 
+@pytest.mark.fault("Ctrl-C, SIGTERM or SIGHUP at a full pipe")
 @STOPS
 @pytest.mark.usefixtures("interruptible")
 def test_stop_at_a_full_pipe(number: signal.Signals, page: Path) -> None:
@@ -268,6 +272,7 @@ def test_stop_at_a_full_pipe(number: signal.Signals, page: Path) -> None:
         finish(process)
 
 
+@pytest.mark.fault("a report that cannot be written at the start")
 @pytest.mark.parametrize("place", ["no/such/page.html", "new/", ".", "", "\udcff/\x1b[2J"])
 def test_no_place_for_the_report(place: str, tmp_path: Path) -> None:
     """A report that cannot be written is one printable line and exit 23 before the first try."""
@@ -279,6 +284,7 @@ def test_no_place_for_the_report(place: str, tmp_path: Path) -> None:
     assert re.fullmatch(rf"cannot write the report '[ -~]+: ({why})[ -~]+\n", done.err)
 
 
+@pytest.mark.fault("a report that cannot be written any more")
 @pytest.mark.parametrize("form", [(), ("--json",)], ids=["text", "json"])
 def test_place_goes_in_mid_run(form: Tool, tmp_path: Path) -> None:
     """When the report cannot be written in the end, the summary is shown, and all say exit 23."""
@@ -297,6 +303,7 @@ def test_place_goes_in_mid_run(form: Tool, tmp_path: Path) -> None:
     assert re.fullmatch(r"cannot write the report '[ -~]+': No such [ -~]+\n", done.err)
 
 
+@pytest.mark.fault("another identity in every answer")
 def test_flood_of_names(page: Path) -> None:
     """D5: a name of its own for every answer costs neither memory nor a page without end."""
     numbers = iter(range(10_000))
@@ -329,6 +336,7 @@ def test_hostile_bytes(form: Tool, page: Path) -> None:
     assert re.fullmatch(rb"[\n -~]*", page.read_bytes())
 
 
+@pytest.mark.fault("an identity that would be HTML")
 def test_hostile_name(page: Path) -> None:
     """D5: a name may be any printable token, so also one that would be HTML: in the page it is
     text, and on a terminal it cannot break the live line.

@@ -166,6 +166,7 @@ def test_no_output_at_all(tool: tuple[str, ...]) -> None:
     assert done.returncode == (1 if "conform" in tool else 7)
 
 
+@pytest.mark.fault("a full disk, also without Python's buffer (PYTHONUNBUFFERED)")
 @pytest.mark.parametrize("unbuffered", [(), ("-u",)], ids=["buffered", "unbuffered"])
 @pytest.mark.parametrize("arguments", [("daytime", "{}"), ("--help",)], ids=lambda each: each[0])
 def test_full_disk(arguments: tuple[str, ...], unbuffered: tuple[str, ...]) -> None:

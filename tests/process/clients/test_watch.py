@@ -284,6 +284,7 @@ def test_report_replaces(page: Path) -> None:
     assert page.read_text().endswith("</html>\n")
 
 
+@pytest.mark.fault("SIGKILL of `watch`")
 def test_report_of_a_run_that_goes_on(page: Path) -> None:
     """The report is written anew while the run goes on, so that a kill leaves what there was."""
     go_on = threading.Event()
@@ -301,6 +302,7 @@ def test_report_of_a_run_that_goes_on(page: Path) -> None:
     assert page.read_text().endswith("</html>\n")
 
 
+@pytest.mark.fault("Ctrl-C, SIGTERM or SIGHUP while an attempt waits for an answer")
 def test_a_try_under_way(page: Path) -> None:
     """Stopped in a try, it says how long that had taken: silence is no good news."""
     asked, over = threading.Event(), threading.Event()

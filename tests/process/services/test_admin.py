@@ -6,6 +6,8 @@ import subprocess
 import time
 from pathlib import Path
 
+import pytest
+
 from server_process import (
     PYTHON,
     Serve,
@@ -71,6 +73,7 @@ def test_a_held_acceptor_is_alive(serve: Serve) -> None:
         assert server.ask_admin("/livez")[0] == 200
 
 
+@pytest.mark.fault("an event loop stuck in one callback")
 def test_a_stalled_loop_is_not_alive() -> None:
     """A loop that is stuck in a turn turns /livez and /readyz to 503 in less than 10 s."""
     with ServerProcess("echo", admin=True, program=STALLING) as server:
@@ -117,6 +120,7 @@ def test_check_asks_the_admin_port(serve: Serve) -> None:
     assert [line["event"] for line in server.lines] == ["ready", "stopped"]
 
 
+@pytest.mark.fault("more silent clients of the admin port than its limit")
 def test_silent_clients_make_room(serve: Serve) -> None:
     """Eight silent clients do not keep the ninth waiting; whoever stays silent is cut in 5 s."""
     server = serve("echo", admin=True)

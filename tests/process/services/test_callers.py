@@ -25,6 +25,7 @@ def test_iterative_makes_the_next_caller_wait(serve: Serve) -> None:
         assert second.recv(1) == b"2"
 
 
+@pytest.mark.fault("silent or blocked clients beside others (`threaded`, `evented`)")
 def test_a_silent_caller_holds_up_nobody(serve: Serve, concurrent_model: str) -> None:
     """A hundred callers who say nothing do not keep the next from being served."""
     server = serve("echo", "--model", concurrent_model)
@@ -36,6 +37,7 @@ def test_a_silent_caller_holds_up_nobody(serve: Serve, concurrent_model: str) ->
         each.close()
 
 
+@pytest.mark.fault("silent or blocked clients beside others (`threaded`, `evented`)")
 def test_a_caller_who_does_not_read_holds_up_nobody(serve: Serve, concurrent_model: str) -> None:
     """E4: one blocked reply leaves all other callers their speed."""
     server = serve("echo", "--model", concurrent_model)
@@ -68,6 +70,7 @@ def test_parallel_callers_do_not_mix(serve: Serve, concurrent_model: str) -> Non
     assert {line["bytes_out"] for line in server.connections(50)} == {MIB}
 
 
+@pytest.mark.fault("more clients than the connection limit")
 def test_at_the_cap_callers_wait_in_the_backlog(serve: Serve, concurrent_model: str) -> None:
     """The third of two allowed callers is neither refused nor served, until one has closed."""
     server = serve("echo", "--model", concurrent_model, "--max-connections", "2")
@@ -89,6 +92,7 @@ def test_at_the_cap_callers_wait_in_the_backlog(serve: Serve, concurrent_model: 
         assert second.recv(1) == b"2"
 
 
+@pytest.mark.fault("a connection limit above the descriptor limit")
 def test_the_cap_stays_below_the_descriptor_limit(serve: Serve, concurrent_model: str) -> None:
     """No cap is above what RLIMIT_NOFILE leaves; callers beyond it wait and are served."""
     server = serve(
@@ -106,6 +110,7 @@ def test_the_cap_stays_below_the_descriptor_limit(serve: Serve, concurrent_model
     assert len(server.connections(30)) == 30
 
 
+@pytest.mark.fault("no file descriptor left (EMFILE)")
 def test_out_of_descriptors(serve: Serve, model: str) -> None:
     """Without descriptors the server rests, says so once, and goes on within 2 s of there being
     some.
@@ -128,6 +133,7 @@ def test_out_of_descriptors(serve: Serve, model: str) -> None:
     assert server.stop() == 0
 
 
+@pytest.mark.fault("no further thread (`threaded`)")
 def test_a_thread_that_cannot_be_started_delays_the_accept(serve: Serve) -> None:
     """Where the system gives no further thread, callers wait and the server lives."""
     server = serve(

@@ -24,6 +24,7 @@ def test_the_server_speaks_first_and_closes(serve: Serve, model: str) -> None:
         assert LINE.fullmatch(receive_all(caller))
 
 
+@pytest.mark.fault("daytime: input before or after the answer")
 @pytest.mark.parametrize("size", [1, 1 << 20])
 def test_prior_input_is_thrown_away(serve: Serve, model: str, size: int) -> None:
     """D2: input that is there before the answer does not turn the end into a reset."""
@@ -36,6 +37,7 @@ def test_prior_input_is_thrown_away(serve: Serve, model: str, size: int) -> None
     assert (line["bytes_in"], line["ended"]) == (size, "done")
 
 
+@pytest.mark.fault("daytime: input before or after the answer")
 def test_late_input_is_thrown_away(serve: Serve, model: str) -> None:
     """D2: nor does input that comes after the answer."""
     server = serve("daytime", "--model", model)
@@ -48,6 +50,7 @@ def test_late_input_is_thrown_away(serve: Serve, model: str) -> None:
     assert (line["bytes_in"], line["ended"]) == (100_000, "done")
 
 
+@pytest.mark.fault("daytime: a client that never closes")
 def test_a_caller_who_never_closes_is_let_go(serve: Serve, model: str) -> None:
     """D2: the wait for the caller's close is 2 s, even for one who goes on sending."""
     server = serve("daytime", "--model", model)
@@ -106,6 +109,7 @@ def test_lingering_callers_keep_nobody_waiting(serve: Serve, concurrent_model: s
     assert {line["ended"] for line in server.connections(20)} == {"done"}
 
 
+@pytest.mark.fault("daytime: a client that never closes")
 def test_the_oldest_lingering_caller_makes_room(serve: Serve, concurrent_model: str) -> None:
     """At the cap, who was answered first is let go first: nobody's 2 s delay the next caller."""
     server = serve("daytime", "--model", concurrent_model, "--max-connections", "2")

@@ -47,6 +47,7 @@ def test_nothing_waits_for_a_line(serve: Serve, model: str) -> None:
             assert caller.recv(16) == bytes([value])
 
 
+@pytest.mark.fault("urgent bytes (MSG_OOB)")
 def test_urgent_bytes_are_bytes_of_the_stream(serve: Serve, model: str) -> None:
     """E1: urgent bytes come back in their place."""
     with serve("echo", "--model", model).connect() as caller:
@@ -112,6 +113,7 @@ def test_a_reset_ends_only_its_own_connection(serve: Serve, model: str) -> None:
     assert server.stderr == ""
 
 
+@pytest.mark.fault("a client that sends nothing")
 def test_an_idle_caller_is_let_go(serve: Serve, model: str) -> None:
     """E2: the idle timeout is a documented deviation: silence ends the connection."""
     server = serve("echo", "--model", model, "--idle-timeout", "0.5")
@@ -122,6 +124,7 @@ def test_an_idle_caller_is_let_go(serve: Serve, model: str) -> None:
     assert 500 <= line["milliseconds"] < 5000
 
 
+@pytest.mark.fault("a client that sends a byte now and then")
 def test_a_slow_caller_is_not_idle(serve: Serve, model: str) -> None:
     """E2: every byte starts the idle timeout anew."""
     server = serve("echo", "--model", model, "--idle-timeout", "1")

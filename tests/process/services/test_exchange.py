@@ -80,6 +80,9 @@ sizes = st.one_of(
 )
 
 
+@pytest.mark.fault(
+    "messages of all sizes, pausing readers, urgent bytes (`evented`: copy and splice)"
+)
 @given(st.lists(st.tuples(sizes, st.booleans(), st.booleans()), max_size=8))
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_every_byte_survives_each_change_of_the_way(echo: ServerProcess, steps: list[Step]) -> None:
@@ -91,6 +94,7 @@ def test_every_byte_survives_each_change_of_the_way(echo: ServerProcess, steps: 
     assert received == sent
 
 
+@pytest.mark.fault("a client that stops reading within a large stream (`evented`)")
 def test_a_spliced_caller_who_does_not_read_holds_up_nobody(echo: ServerProcess) -> None:
     """E4: what one caller leaves in the middle of a stream is not in the way of the next, and he
     gets it all in the end.
@@ -104,6 +108,7 @@ def test_a_spliced_caller_who_does_not_read_holds_up_nobody(echo: ServerProcess)
         assert receive_exactly(reluctant, sent) == data[:sent]
 
 
+@pytest.mark.fault("a splice that fails half-way (injected; `evented`)")
 @pytest.mark.parametrize("fails", ["memory", "reset"])
 def test_half_a_splice_leaves_nothing_in_the_pipe(serve: Serve, fails: str) -> None:
     """E1: where a splice fails half-way, for want of memory or for a reset, none of the bytes goes
@@ -121,6 +126,7 @@ def test_half_a_splice_leaves_nothing_in_the_pipe(serve: Serve, fails: str) -> N
     assert received == sent
 
 
+@pytest.mark.fault("splice is refused, as by a seccomp profile (`evented`)")
 @pytest.mark.skipif(SPLICE is None, reason="the number of splice is known for two machines only")
 def test_where_splice_is_refused_bytes_are_copied(serve: Serve) -> None:
     """E1: under a seccomp profile that forbids splice the bytes are the same; one line tells."""
@@ -133,6 +139,7 @@ def test_where_splice_is_refused_bytes_are_copied(serve: Serve) -> None:
     assert (line["level"], line["error"]) == ("debug", "Operation not permitted")
 
 
+@pytest.mark.fault("the user's limit on large pipes is reached (`evented`)")
 def test_without_a_large_pipe_a_small_one_does(serve: Serve) -> None:
     """E1: a user who has used up his large pipes gets small ones, which are as exact."""
     with ExitStack() as stack:
@@ -163,6 +170,7 @@ def pipe_sizes(server: ServerProcess) -> list[int]:
     return [sizes[link] for link, both in ends.items() if len(both) == 2]
 
 
+@pytest.mark.fault("thousands of idle clients (`evented`)")
 def test_thousands_of_idle_callers_are_served(serve: Serve) -> None:
     """E2: as many callers as descriptors allow, up to 8,000, stay connected; then each gets his
     message back.

@@ -36,6 +36,7 @@ def told(server: ServerProcess) -> Counter[str]:
     return Counter(line["error"] for line in server.events("accept failed"))
 
 
+@pytest.mark.fault("EMFILE, ENFILE, ENOBUFS, ENOMEM, ENOSR, EACCES, EPERM (injected)")
 def test_out_of_means_is_logged_once_and_outlived(serve: Serve, model: str) -> None:
     """Each kind of exhaustion, and of prohibition, is counted every time and logged once in 10 s;
     the caller waits in the backlog meanwhile, and is served once that has passed.
@@ -52,6 +53,7 @@ def test_out_of_means_is_logged_once_and_outlived(serve: Serve, model: str) -> N
     assert server.stop() == 0
 
 
+@pytest.mark.fault("a client that left the backlog (ECONNABORTED and others, injected)")
 def test_a_caller_who_left_the_queue_is_skipped(serve: Serve, model: str) -> None:
     """A connection that was aborted before its accept, or that its network lost, is nobody's
     error: the next in the queue is served, and nothing is logged.
@@ -66,6 +68,7 @@ def test_a_caller_who_left_the_queue_is_skipped(serve: Serve, model: str) -> Non
     assert [line["event"] for line in server.lines] == ["ready", "connection", "stopped"]
 
 
+@pytest.mark.fault("500 connects at once")
 def test_a_burst_of_callers_is_answered(serve: Serve, model: str) -> None:
     """500 callers at once, before the first is accepted, all find room in the backlog, and all
     are answered.
@@ -83,6 +86,7 @@ def test_a_burst_of_callers_is_answered(serve: Serve, model: str) -> None:
     assert len(server.connections(500)) == 500
 
 
+@pytest.mark.fault("restarts under traffic")
 def test_twenty_restarts_under_traffic(serve: Serve) -> None:
     """A server whose callers never pause finds its port free each time that it starts anew."""
     port, over = 0, threading.Event()
@@ -110,6 +114,7 @@ def test_twenty_restarts_under_traffic(serve: Serve) -> None:
             each.join()
 
 
+@pytest.mark.fault("accept without memory in Python (injected)")
 def test_no_memory_for_an_accept_is_outlived(serve: Serve, model: str) -> None:
     """Python's lack of memory in an accept is counted like the kernel's, and the caller waits."""
     env = {"FAULTS": "_accept MEMORY"}
@@ -120,6 +125,7 @@ def test_no_memory_for_an_accept_is_outlived(serve: Serve, model: str) -> None:
     assert 'accept_errors_total{error="ENOMEM"} 1\n' in server.metrics()
 
 
+@pytest.mark.fault("no epoll watch at the start (injected; `evented`)")
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_no_watch_at_the_start_is_a_line(workers: str) -> None:
     """An `evented` server that may watch nothing says so in a line, and does not serve."""
@@ -139,6 +145,7 @@ def test_no_watch_at_the_start_is_a_line(workers: str) -> None:
         assert process.wait(PATIENCE_S) == 1
 
 
+@pytest.mark.fault("no further epoll watch (max_user_watches, injected; `evented`)")
 def test_accepting_resumes_without_a_further_watch(serve: Serve) -> None:
     """Where other processes have used up what the user may watch, an `evented` server that was
     full accepts again all the same.

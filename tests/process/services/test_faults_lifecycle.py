@@ -47,6 +47,7 @@ def send(caller: socket.socket, refused: threading.Event) -> None:
         refused.set()
 
 
+@pytest.mark.fault("SIGTERM under connect load")
 def test_no_answer_is_cut_by_a_stop_under_load(serve: Serve, model: str) -> None:
     """50 clients who call again and again while SIGTERM comes get their whole answer, or are
     refused before its first byte: never a part of it.
@@ -72,6 +73,7 @@ def test_no_answer_is_cut_by_a_stop_under_load(serve: Serve, model: str) -> None
     assert server.lines[-1]["cut"] == 0
 
 
+@pytest.mark.fault("SIGTERM beside clients that never read")
 def test_callers_who_never_read_cannot_hold_up_the_stop(serve: Serve, model: str) -> None:
     """Beside three callers who do not read, SIGTERM ends the server at the drain deadline with
     status 0, and its last line tells how many it cut.
@@ -90,6 +92,7 @@ def test_callers_who_never_read_cannot_hold_up_the_stop(serve: Serve, model: str
     assert (server.lines[-1]["event"], server.lines[-1]["cut"]) == ("stopped", 3)
 
 
+@pytest.mark.fault("a stopped process (SIGSTOP)")
 @pytest.mark.parametrize("service", ["daytime", "echo"])
 def test_a_wedged_server_fails_its_check(serve: Serve, service: str) -> None:
     """The kernel goes on connecting callers to a process that has stopped; `--check` is a round
@@ -106,6 +109,7 @@ def test_a_wedged_server_fails_its_check(serve: Serve, service: str) -> None:
     assert (stopped.returncode, stopped.stderr.count("\n")) == (1, 1)
 
 
+@pytest.mark.fault("port checks every second")
 def test_port_checks_leave_no_line(serve: Serve, model: str) -> None:
     """Callers who come and go without a byte are counted, but not logged unless debugging."""
     told = {}
@@ -119,6 +123,7 @@ def test_port_checks_leave_no_line(serve: Serve, model: str) -> None:
     assert told == {"info": 0, "debug": 100}
 
 
+@pytest.mark.fault("port checks every second")
 def test_who_left_before_the_answer_leaves_no_line(serve: Serve, model: str) -> None:
     """Callers of daytime who reset before they could be told the time are such port checks too."""
     server = serve("daytime", "--model", model, admin=True)
@@ -133,6 +138,7 @@ def test_who_left_before_the_answer_leaves_no_line(serve: Serve, model: str) -> 
     assert server.stderr == ""
 
 
+@pytest.mark.fault("bytes that would forge a log line or an escape sequence")
 @pytest.mark.parametrize("model", ["iterative", "threaded"])
 def test_no_byte_can_forge_a_line(serve: Serve, model: str) -> None:
     """Whatever bytes come, `--print` shows one line of printable ASCII for them, which begins
@@ -155,6 +161,7 @@ def test_no_byte_can_forge_a_line(serve: Serve, model: str) -> None:
     )
 
 
+@pytest.mark.fault("a stop that hangs beyond its drain timeout")
 def test_a_hang_ends_with_the_drain(serve: Serve) -> None:
     """A loop that no longer turns cannot keep the process: some seconds after the deadline, 1."""
     server = serve("echo", "--drain-timeout", "0.1", program=STALLING, admin=True)
@@ -164,6 +171,7 @@ def test_a_hang_ends_with_the_drain(serve: Serve) -> None:
         assert server.stop() == 1
 
 
+@pytest.mark.fault("a peer that drips at `--check`")
 def test_a_check_has_one_deadline() -> None:
     """A peer that drips keeps `--check` no longer than one that is silent."""
     with Peer(repeat(b"x", 0.3)) as peer:
@@ -180,6 +188,7 @@ def test_a_check_has_one_deadline() -> None:
     assert check.stderr.endswith("timed out\n")
 
 
+@pytest.mark.fault("a signal to `--check`")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_check_ends_at_a_signal(number: signal.Signals) -> None:
     """`--check` has nothing to finish: a signal ends it at once and in silence."""

@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from process.clients import tool
 from relay import Relay
 from server_process import Serve
@@ -13,6 +15,7 @@ def probe(service: str, relay: Relay, *flags: str) -> dict[str, object]:
     return dict(json.loads(run.out))
 
 
+@pytest.mark.fault("a network that delays and splits")
 def test_bytes_stay_exact_in_pieces(serve: Serve, model: str) -> None:
     """E1, E3: what comes and goes in random pieces with random pauses comes back as it was."""
     server = serve("echo", "--model", model)
@@ -22,6 +25,7 @@ def test_bytes_stay_exact_in_pieces(serve: Serve, model: str) -> None:
     assert (line["bytes_in"], line["bytes_out"], line["ended"]) == (300_000, 300_000, "done")
 
 
+@pytest.mark.fault("a network that delays and splits")
 def test_the_line_stays_whole_in_pieces(serve: Serve, model: str) -> None:
     """D1, D4: the line arrives byte by byte, and still ends where it ends."""
     server = serve("daytime", "--model", model)
@@ -29,6 +33,7 @@ def test_the_line_stays_whole_in_pieces(serve: Serve, model: str) -> None:
         assert probe("daytime", relay)["outcome"] == "OK"
 
 
+@pytest.mark.fault("a network that cuts a connection")
 def test_a_cut_ends_one_connection(serve: Serve, model: str) -> None:
     """A connection that the network cuts is a reset to both ends; the next one is served."""
     server = serve("echo", "--model", model)

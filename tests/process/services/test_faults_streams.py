@@ -82,6 +82,7 @@ def reset(caller: socket.socket) -> None:
     caller.close()
 
 
+@pytest.mark.fault("200 clients that send and never read")
 def test_callers_who_do_not_read_cost_bounded_memory(serve: Serve, concurrent_model: str) -> None:
     """E4: 200 callers who send all they can and read nothing hold at most 64 MiB of the kernel's
     memory and 64 KiB each of the server's, and the next caller is served.
@@ -102,6 +103,7 @@ def test_callers_who_do_not_read_cost_bounded_memory(serve: Serve, concurrent_mo
             assert caller.recv(1) == b"x"
 
 
+@pytest.mark.fault("a client that takes nothing of the echo")
 def test_a_caller_who_takes_nothing_is_reset(serve: Serve, model: str) -> None:
     """E4: who takes nothing of the echo for the stall timeout is cut by RST, since an orderly
     close would leave the rest to the kernel; log and metrics tell.
@@ -116,6 +118,7 @@ def test_a_caller_who_takes_nothing_is_reset(serve: Serve, model: str) -> None:
     assert 'endings_total{ending="stalled"} 1\n' in server.metrics()
 
 
+@pytest.mark.fault("connections that are open at the drain timeout")
 def test_who_is_owed_bytes_at_the_drain_deadline_is_reset(serve: Serve, model: str) -> None:
     """E1: a part of the echo never ends as if it were the whole: who is cut at the drain timeout
     while bytes are owed to him is cut by RST.
@@ -133,6 +136,7 @@ def test_who_is_owed_bytes_at_the_drain_deadline_is_reset(serve: Serve, model: s
     assert line["bytes_out"] < line["bytes_in"]
 
 
+@pytest.mark.fault("a client that reads slowly")
 def test_a_caller_who_reads_slowly_is_not_stalled(serve: Serve, model: str) -> None:
     """E4: who takes a little within each stall timeout lives, even where that is too little to
     make room for the next send, and gets every byte.
@@ -148,6 +152,7 @@ def test_a_caller_who_reads_slowly_is_not_stalled(serve: Serve, model: str) -> N
     assert server.connections(1)[0]["ended"] == "done"
 
 
+@pytest.mark.fault("a reset in the middle of the answer")
 def test_who_resets_in_mid_answer_leaves_nothing(serve: Serve, model: str) -> None:
     """500 callers who reset while they are being answered leave no line but their own, no
     descriptor and no thread.
@@ -170,6 +175,7 @@ def test_who_resets_in_mid_answer_leaves_nothing(serve: Serve, model: str) -> No
     assert server.stderr == ""
 
 
+@pytest.mark.fault("a peer that vanished")
 def test_a_vanished_caller_is_noticed(serve: Serve, model: str) -> None:
     """Every caller's socket has keepalive probes after 60 s, and gives up after 90 s with or
     without data under way.
@@ -184,6 +190,7 @@ def test_a_vanished_caller_is_noticed(serve: Serve, model: str) -> None:
     assert options == VANISHED_PEER_OPTIONS
 
 
+@pytest.mark.fault("a gigabyte through one connection")
 def test_a_long_stream_needs_no_more_memory(serve: Serve, model: str) -> None:
     """E1: a gibibyte comes back byte by byte the same, and the server's memory stays flat."""
     server = serve("echo", "--model", model)
@@ -206,6 +213,7 @@ def send_again(caller: socket.socket, data: bytes, size: int) -> None:
         caller.sendall(data)
 
 
+@pytest.mark.fault("no memory for one client (injected)")
 def test_no_memory_for_a_caller_ends_that_caller_only(serve: Serve, model: str) -> None:
     """Python's lack of memory while one is served is that one's end; the next is served."""
     server = serve("echo", "--model", model, program=FAULTY, env={"FAULTS": "recv_into MEMORY"})

@@ -49,6 +49,7 @@ def heard(asking: socket.socket) -> int:
     return answers
 
 
+@pytest.mark.fault("a flood from one source or from thousands")
 @pytest.mark.parametrize(
     ("sources", "bucket", "reason"), [(1, RATE, "rate"), (FLOOD, RATE * TOTAL_FACTOR, "total_rate")]
 )
@@ -76,6 +77,7 @@ def test_a_flood_gets_no_more_than_the_bucket(
     assert server.peak_memory() - before < 4 * MIB
 
 
+@pytest.mark.fault("a full send buffer (injected: loopback never has one)")
 @pytest.mark.parametrize("error", ["EAGAIN", "ENOBUFS"])
 def test_a_full_send_buffer_drops_the_answer(serve: Serve, model: str, error: str) -> None:
     """An answer that cannot be sent at once is dropped and counted: it neither waits nor comes
@@ -96,6 +98,7 @@ def test_a_full_send_buffer_drops_the_answer(serve: Serve, model: str, error: st
     assert server.stderr == ""
 
 
+@pytest.mark.fault("an answer larger than the path MTU, over IPv4")
 def test_an_answer_may_be_cut_on_its_way(serve: Serve, model: str) -> None:
     """E5: an answer that is too large for a link is cut there (no DF), since it is not sent again.
 

@@ -142,6 +142,7 @@ def shared_out(
     return owned(server, victim, callers), owned(server, other, callers)
 
 
+@pytest.mark.fault("a worker killed under connect load")
 def test_a_killed_worker_cuts_only_whom_it_had(serve: Serve) -> None:
     """A worker that dies under connect load takes its own callers with it. Those of the other are
     served on; nobody is refused, since another takes its place at once; and each client loses at
@@ -167,6 +168,7 @@ def test_a_killed_worker_cuts_only_whom_it_had(serve: Serve) -> None:
     assert server.stop() == 0
 
 
+@pytest.mark.fault("connections and datagrams that arrive while a worker is dead")
 def test_callers_of_a_dead_worker_are_answered(serve: Serve) -> None:
     """Who calls, over TCP or UDP, while a worker is dead and not yet replaced (the supervisor is
     stopped) waits in its queues, and is answered by the next.
@@ -195,6 +197,7 @@ def test_callers_of_a_dead_worker_are_answered(serve: Serve) -> None:
     assert server.stop() == 0
 
 
+@pytest.mark.fault("SIGTERM while connections and datagrams wait for a dead worker")
 def test_who_waits_for_a_dead_worker_is_served_at_the_stop(serve: Serve) -> None:
     """Callers in the queue of a worker that died just before SIGTERM are answered all the same."""
     server = serve("daytime", *TWO)
@@ -213,6 +216,7 @@ def test_who_waits_for_a_dead_worker_is_served_at_the_stop(serve: Serve) -> None
     assert len(server.events("connection")) == 40
 
 
+@pytest.mark.fault("a worker that keeps dying")
 def test_a_worker_that_keeps_dying_is_replaced_ever_more_slowly(serve: Serve) -> None:
     """Workers that die at once are replaced at once, and then after pauses that double; the server
     can still be stopped, though not in order.
@@ -228,6 +232,7 @@ def test_a_worker_that_keeps_dying_is_replaced_ever_more_slowly(serve: Serve) ->
     assert server.stop() == 1
 
 
+@pytest.mark.fault("no further process (injected)")
 def test_a_fork_that_fails_is_tried_again(serve: Serve) -> None:
     """Where there is no process to be had, each time is told, and the worker comes in the end."""
     server = serve("echo", *TWO, program=FAULTY, env={"FAULTS": "fork EAGAIN ENOMEM EAGAIN"})
@@ -240,6 +245,7 @@ def test_a_fork_that_fails_is_tried_again(serve: Serve) -> None:
     assert server.stop() == 0
 
 
+@pytest.mark.fault("SIGCHLD ignored, as a parent may leave it")
 def test_a_worker_is_replaced_whatever_a_parent_ignored(serve: Serve) -> None:
     """With SIGCHLD ignored, as a parent may leave it, nobody would be told of a death."""
 
@@ -253,6 +259,7 @@ def test_a_worker_is_replaced_whatever_a_parent_ignored(serve: Serve) -> None:
     assert server.stop() == 0
 
 
+@pytest.mark.fault("the metrics of a worker that dies")
 def test_no_sum_falls_when_a_worker_dies(serve: Serve) -> None:
     """What a dead worker has told stays in the sums, its open connections become `lost`, and its
     replacement goes on from there.
@@ -280,6 +287,7 @@ def test_no_sum_falls_when_a_worker_dies(serve: Serve) -> None:
     assert server.stop() == 0
 
 
+@pytest.mark.fault("Ctrl-C or SIGTERM to the whole process group")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_to_the_whole_group_counts_once(serve: Serve, number: signal.Signals) -> None:
     """A terminal sends Ctrl-C to all processes at once; that is one request to drain."""
@@ -294,6 +302,7 @@ def test_a_signal_to_the_whole_group_counts_once(serve: Serve, number: signal.Si
     assert server.stderr == ""
 
 
+@pytest.mark.fault("a second signal to the supervisor, before or in the drain")
 def test_a_second_signal_ends_all_workers(serve: Serve) -> None:
     """Who cannot wait for the drain signals again: no process is left, and the status is 1."""
     server = serve("echo", *TWO, "--drain-timeout", "60", admin=True)
@@ -308,6 +317,7 @@ def test_a_second_signal_ends_all_workers(serve: Serve) -> None:
     assert server.events("stopped") == []
 
 
+@pytest.mark.fault("a second signal to the supervisor, before or in the drain")
 def test_a_second_signal_is_heard_in_the_drain_delay(serve: Serve) -> None:
     """The same before the drain has begun."""
     server = serve("echo", *TWO, "--drain-delay", "60", admin=True)
@@ -318,6 +328,7 @@ def test_a_second_signal_is_heard_in_the_drain_delay(serve: Serve) -> None:
     assert not any(map(is_running, children))
 
 
+@pytest.mark.fault("the supervisor is killed (SIGKILL)")
 def test_a_killed_supervisor_leaves_nobody(serve: Serve) -> None:
     """Workers whose supervisor was killed drain as if asked to: nobody new is let in, callers are
     served to the end or to the deadline, and then all have gone.
@@ -345,6 +356,7 @@ def test_a_killed_supervisor_leaves_nobody(serve: Serve) -> None:
     }
 
 
+@pytest.mark.fault("a worker stopped (SIGSTOP)")
 def test_a_stopped_worker_is_not_alive(serve: Serve) -> None:
     """A worker that is stopped leaves its callers alone, and /livez and /readyz say so; once it
     goes on they are well again.
@@ -358,6 +370,7 @@ def test_a_stopped_worker_is_not_alive(serve: Serve) -> None:
     wait_until(lambda: server.ask_admin("/livez")[0] == 200, "the recovery")
 
 
+@pytest.mark.fault("a worker stuck in one callback")
 def test_a_stalled_worker_is_not_alive(serve: Serve) -> None:
     """A worker that is stuck in a turn turns /livez to 503, and is well again when replaced."""
     server = serve("echo", *TWO, program=STALLING, admin=True)
@@ -376,6 +389,7 @@ def owned_by_any(server: ServerProcess, caller: socket.socket) -> bool:
     return any(owned(server, pid, [caller]) for pid in server.workers())
 
 
+@pytest.mark.fault("a worker that does not end with the drain")
 def test_a_hung_worker_ends_with_the_drain(serve: Serve) -> None:
     """A worker that neither drains nor ends is killed some seconds after the deadline: status 1."""
     server = serve("echo", *TWO, "--drain-timeout", "0.1", admin=True)
@@ -385,6 +399,7 @@ def test_a_hung_worker_ends_with_the_drain(serve: Serve) -> None:
     assert not any(map(is_running, children))
 
 
+@pytest.mark.fault("a worker killed in the drain")
 def test_a_worker_killed_in_the_drain_is_no_orderly_stop(serve: Serve) -> None:
     """Its callers are lost and nobody takes their place, so the status is 1, and no last line says
     that so many were cut and no more. Those of the other worker are served to the end.
@@ -405,6 +420,7 @@ def test_a_worker_killed_in_the_drain_is_no_orderly_stop(serve: Serve) -> None:
     assert server.events("stopped") == []
 
 
+@pytest.mark.fault("no process for a worker that is to drain (injected)")
 def test_a_stop_without_workers_is_not_orderly(serve: Serve) -> None:
     """Where there is no process to be had at the stop, whoever waits in the queues is turned away,
     and the status says so.
@@ -414,6 +430,7 @@ def test_a_stop_without_workers_is_not_orderly(serve: Serve) -> None:
     assert server.events("stopped") == []
 
 
+@pytest.mark.fault("no thread for the process of the admin port (injected)")
 def test_no_thread_for_the_admin_port_is_a_line(serve: Serve) -> None:
     """Where a limit leaves the process of the admin port no thread (injected), a line tells each
     time that it ends, and callers are served meanwhile.
@@ -427,6 +444,7 @@ def test_no_thread_for_the_admin_port_is_a_line(serve: Serve) -> None:
     assert set(server.stderr.splitlines()) == {"admin: can't start new thread"}
 
 
+@pytest.mark.fault("no descriptor left except for the ports, or not even for them")
 def test_as_many_descriptors_as_ports_are_enough(serve: Serve) -> None:
     """Workers serve where their ports have taken the last descriptor of the supervisor; with one
     less, a line tells.
@@ -456,6 +474,7 @@ def limit_descriptors(limit: int) -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
 
 
+@pytest.mark.fault("the process of the admin port dies")
 def test_the_admin_port_comes_back(serve: Serve) -> None:
     """The process behind the admin port is replaced like a worker, and its clients wait."""
     server = serve("echo", *TWO, admin=True)
@@ -467,6 +486,7 @@ def test_the_admin_port_comes_back(serve: Serve) -> None:
     assert server.stop() == 0
 
 
+@pytest.mark.fault("a worker that waits for its next start")
 def test_who_keeps_dying_is_not_alive(serve: Serve) -> None:
     """While workers that keep dying wait for their next start, nobody is sent to them."""
     server = serve("echo", *TWO, program=DYING, admin=True)

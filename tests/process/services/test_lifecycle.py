@@ -97,6 +97,7 @@ def test_an_open_connection_may_finish(serve: Serve, model: str) -> None:
     assert server.events("connection")[0]["ended"] == "done"
 
 
+@pytest.mark.fault("connections that are open at the drain timeout")
 def test_the_drain_deadline_cuts_who_does_not_finish(serve: Serve, model: str) -> None:
     """When the drain timeout is over the server ends all the same, with status 0."""
     server = serve("echo", "--model", model, "--drain-timeout", "0.5")
@@ -250,6 +251,7 @@ def test_orphans_are_reaped(serve: Serve, model: str) -> None:
     assert server.stop() == 0
 
 
+@pytest.mark.fault("connections in the backlog at the stop")
 def test_whoever_is_queued_is_served(serve: Serve, model: str) -> None:
     """The listener is emptied before it closes: a caller in the backlog gets a whole answer."""
     server = serve("daytime", "--model", model)
@@ -291,6 +293,7 @@ def test_a_restart_finds_its_port_free(serve: Serve, model: str) -> None:
         assert server.stop() == 0
 
 
+@pytest.mark.fault("SIGTERM before the server is ready")
 @pytest.mark.parametrize("delay", [0.0, 0.02, 0.05, 0.1, 0.2])
 def test_a_signal_while_starting_is_not_lost(delay: float) -> None:
     """SIGTERM at any moment of the start ends the server: by the handler or by the default."""

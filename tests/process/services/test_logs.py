@@ -36,6 +36,7 @@ def test_a_finished_connection_is_one_line(serve: Serve, model: str) -> None:
     }
 
 
+@pytest.mark.fault("bytes that would forge a log line or an escape sequence")
 def test_payload_is_never_logged(serve: Serve, model: str) -> None:
     """Whatever a caller sends, it can forge no line: every line parses and none has it."""
     server = serve("echo", "--model", model, "--log-level", "debug")
@@ -61,6 +62,7 @@ def test_the_level_is_a_setting() -> None:
     assert process.communicate(timeout=20)[0] == b""
 
 
+@pytest.mark.fault("a log that is not read")
 def test_nobody_reads_the_log(model: str) -> None:
     """A full pipe drops lines, which are counted, and the service goes on."""
     reader, writer = os.pipe()
@@ -78,6 +80,7 @@ def test_nobody_reads_the_log(model: str) -> None:
     assert len(told) + dropped[0] == 601
 
 
+@pytest.mark.fault("the reader of the log exits")
 def test_the_reader_of_the_log_goes_away(model: str) -> None:
     """A log pipe whose reader has ended does not end the service."""
     reader, writer = os.pipe()
@@ -87,6 +90,7 @@ def test_the_reader_of_the_log_goes_away(model: str) -> None:
         call(port, 10)
 
 
+@pytest.mark.fault("a log that cannot be written")
 @pytest.mark.parametrize("redirection", [">&-", "2>&-", "<&- >&- 2>&-", ">/dev/full"])
 def test_the_log_cannot_be_written(redirection: str) -> None:
     """A closed or full standard stream does not keep the service from serving."""

@@ -54,6 +54,7 @@ def test_daytime_answers_any_datagram(serve: Serve, model: str, data: bytes) -> 
         assert LINE.fullmatch(asking.recv(1024))
 
 
+@pytest.mark.fault("a host with more than one address")
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "::1"])
 def test_the_answer_comes_from_the_address_that_was_asked(serve: Serve, host: str) -> None:
     """E6: of many addresses, the one that was asked answers: a connected socket hears it."""
@@ -62,6 +63,7 @@ def test_the_answer_comes_from_the_address_that_was_asked(serve: Serve, host: st
         assert asking.recv(16) == b"x"
 
 
+@pytest.mark.fault("forged source ports of other services")
 @pytest.mark.parametrize("port", [7, 1023, 1200, 1201])
 def test_refused_source_ports_hear_nothing(serve: Serve, port: int) -> None:
     """S1: who may be a service itself is not answered, and the drop is counted."""
@@ -74,6 +76,7 @@ def test_refused_source_ports_hear_nothing(serve: Serve, port: int) -> None:
         assert asking.recv(16) == b"y"
 
 
+@pytest.mark.fault("forged source ports of other services")
 def test_the_bound_port_hears_nothing(serve: Serve) -> None:
     """S1: a datagram that claims to be from our own port is not answered."""
     server = serve("echo", "--udp", "--host", "127.0.0.1", admin=True)
@@ -82,6 +85,7 @@ def test_the_bound_port_hears_nothing(serve: Serve) -> None:
         wait_until(lambda: drops(server) == {"source_port": 1}, "the counted drop")
 
 
+@pytest.mark.fault("forged source ports of other services")
 def test_two_services_do_not_talk_for_ever(serve: Serve) -> None:
     """S1: a forged datagram from daytime's port to echo's dies there, both ways."""
     echo = serve("echo", "--udp", "--host", "127.0.0.1", admin=True)
@@ -103,6 +107,7 @@ def test_the_rate_is_a_setting(serve: Serve, model: str) -> None:
     assert 15 <= drops(server)["rate"] <= 20
 
 
+@pytest.mark.fault("clients that left before the answer")
 def test_callers_who_left_disturb_nobody(serve: Serve, model: str) -> None:
     """An ICMP error for an answer that nobody waits for does not keep the next from its own."""
     server = serve("echo", "--udp", "--model", model)

@@ -43,6 +43,7 @@ def readable(sockets: list[socket.socket]) -> int:
     return len(select.select(sockets, [], [], 0)[0])
 
 
+@pytest.mark.fault("many long connections, many senders of datagrams")
 def test_two_workers_share_the_callers(serve: Serve) -> None:
     """Of many long connections each of two workers has between a third and two thirds; when they
     have ended, each has the descriptors of before.
@@ -199,6 +200,7 @@ def test_metrics_are_those_of_all_workers(serve: Serve) -> None:
     wait_until(lambda: ended.items() <= server.samples().items(), "the endings")
 
 
+@pytest.mark.fault("many long connections, many senders of datagrams")
 def test_two_workers_share_the_datagrams(serve: Serve) -> None:
     """E5: while one of two workers is stopped, the other answers at least a third of many senders;
     and those of the stopped one are answered when it goes on. All datagrams are as they were.
@@ -217,6 +219,7 @@ def test_two_workers_share_the_datagrams(serve: Serve) -> None:
     wait_until(lambda: server.samples()["datagrams_sent_total"] == 2 * CALLERS, "the sum")
 
 
+@pytest.mark.fault("a second server on the port, with or without workers")
 @pytest.mark.parametrize("flags", [[], ["--workers", "2"]], ids=["alone", "workers"])
 @pytest.mark.parametrize("others", [[], ["--workers", "2"]], ids=["alone", "workers"])
 @pytest.mark.parametrize("family", ["any", "4", "6"])
@@ -240,6 +243,7 @@ def test_a_port_has_one_server(
     assert (second.returncode, second.stderr) == (1, taken)
 
 
+@pytest.mark.fault("a second server on the port, with or without workers")
 @pytest.mark.parametrize("flags", [[], ["--workers", "2"]], ids=["alone", "workers"])
 def test_a_udp_port_has_one_server(flags: list[str]) -> None:
     """The same where only the UDP side of the port is taken, by whom that would let others in."""
@@ -259,6 +263,7 @@ def test_a_udp_port_has_one_server(flags: list[str]) -> None:
     assert (second.returncode, second.stderr) == (1, message)
 
 
+@pytest.mark.fault("more clients than the connection limit of all workers")
 def test_the_cap_is_shared_out(serve: Serve) -> None:
     """Each worker takes its part of the connection cap, rounded up: two of three, and no more."""
     server = serve("echo", "--workers", "2", "--max-connections", "3", admin=True)

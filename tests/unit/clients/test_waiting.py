@@ -65,6 +65,7 @@ def test_in_vain(clock: Clock) -> None:
     assert sum(clock.pauses) == pytest.approx(clock.now, abs=0.01)
 
 
+@pytest.mark.fault("`--wait`, if TIMEOUT is expected")
 def test_a_try_is_not_cut_short(clock: Clock) -> None:
     """Where each try must have its time it has it, also beyond the end; none begins after that."""
     allowed = []

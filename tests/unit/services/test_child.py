@@ -1,8 +1,11 @@
 """The pauses before a dead process is replaced."""
 
+import pytest
+
 from runtime.child import GOOD_LIFE_S, Backoff
 
 
+@pytest.mark.fault("a worker that keeps dying")
 def test_pauses_double_up_to_ten_seconds() -> None:
     """What keeps dying young is replaced at once, and then ever more slowly."""
     backoff = Backoff()

@@ -62,6 +62,7 @@ def test_rate_0_is_no_limit() -> None:
     assert {buckets.refusal("10.0.0.1", PORT, 0) for _ in range(1000)} == {None}
 
 
+@pytest.mark.fault("more sources than the rate limiter's table holds")
 def test_the_table_is_bounded() -> None:
     """S1: forged sources without number cost no more than the table; the quietest gives way."""
     buckets = guard(1)

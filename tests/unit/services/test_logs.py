@@ -61,6 +61,7 @@ def test_lines_below_the_level_are_not_written() -> None:
     os.close(writer)
 
 
+@pytest.mark.fault("a full disk under the log")
 def test_a_full_disk_tears_one_line_only(tmp_path: Path) -> None:
     """What a full disk leaves of a line is on a line of its own, and the lost ones are counted."""
     path = tmp_path / "log"
@@ -80,6 +81,7 @@ def test_a_full_disk_tears_one_line_only(tmp_path: Path) -> None:
     assert json.loads(after)["event"] == "after"
 
 
+@pytest.mark.fault("a log pipe that other writers fill between poll and write")
 def test_a_pipe_that_others_fill_meanwhile_takes_no_line(monkeypatch: pytest.MonkeyPatch) -> None:
     """A pipe that had room when it was asked may have none any more, for it has other writers too.
     The line is dropped all the same, and those who share the descriptor still wait for room.
