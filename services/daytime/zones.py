@@ -5,7 +5,7 @@ import re
 import struct
 from datetime import UTC, datetime, timedelta, tzinfo
 from io import BytesIO
-from zoneinfo import TZPATH, ZoneInfo, ZoneInfoNotFoundError, available_timezones
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 # A sanity bound: the largest file of the database has 4 KB, and 35 KB with leap seconds.
 MAX_FILE_BYTES = 1024 * 1024
@@ -38,8 +38,7 @@ def named_zone(text: str) -> tzinfo:
     except (ZoneInfoNotFoundError, ValueError, OSError):
         if not available_timezones():
             raise ValueError(
-                f"there is no time zone database in {' or '.join(TZPATH)}: "
-                "install it (package tzdata), or write UTC"
+                "there is no time zone database: install the package tzdata, or write UTC"
             ) from None
         raise ValueError(
             "must be a zone of the IANA time zone database, such as Europe/Berlin"

@@ -76,7 +76,7 @@ def test_accept_queued_takes_whoever_waits() -> None:
 def test_accept_queued_ends_under_a_flood() -> None:
     """A queue that new connections keep filling is emptied of as many as it can hold."""
     with ExitStack() as stack:
-        listener = stack.enter_context(open_listener("127.0.0.1", 0, "4"))
+        listener = stack.enter_context(open_listener("127.0.0.1", 0, "4", {}))
         connect = partial(socket.create_connection, listener.getsockname())
         accepted = 0
         stack.enter_context(connect())
