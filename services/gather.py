@@ -21,7 +21,7 @@ LATE = (
     "difflib",  # a setting that is not known
     *("encodings.ascii", "encodings.latin_1", "encodings.unicode_escape"),  # codecs, by name
     "encodings.idna",  # a host name given as str to a socket
-    "importlib.resources",  # a time zone that is not known
+    "importlib.resources",  # a time zone that is not known, or no database of them
     "locale",  # the messages of argparse, where LANG is set
     "runpy",  # python -m
     "shutil",  # the help of argparse

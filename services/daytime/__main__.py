@@ -1,6 +1,11 @@
 """python -m daytime: the daytime service."""
 
 import os
+import sys
+
+if __package__ != "daytime":
+    os.write(2, b"daytime: start it as a module: cd services && python3 -m daytime\n")
+    sys.exit(2)
 
 from runtime.signals import StopSignals
 

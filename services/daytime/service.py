@@ -2,11 +2,11 @@
 
 import time
 from collections.abc import Callable
-from datetime import datetime
 from socket import SHUT_WR, socket
 
 from daytime.protocol import FORMS, daytime_line
 from daytime.settings import DaytimeSettings
+from daytime.zones import local_time
 from runtime.blocking import BlockingConnection
 from runtime.connection import LINGER_S, Accepted, Ending
 from runtime.conversation import READABLE, WRITABLE, Conversation, Watch
@@ -36,8 +36,7 @@ class Daytime:
         second, line = self._last
         now = int(time.time())
         if now != second:
-            when = datetime.fromtimestamp(now, self._timezone)
-            line = daytime_line(self._form(when), self._identity)
+            line = daytime_line(self._form(local_time(now, self._timezone)), self._identity)
             self._last = (now, line)
         return line
 

@@ -1,6 +1,11 @@
 """python -m echo: the echo service."""
 
 import os
+import sys
+
+if __package__ != "echo":
+    os.write(2, b"echo: start it as a module: cd services && python3 -m echo\n")
+    sys.exit(2)
 
 from runtime.signals import StopSignals
 

@@ -21,7 +21,7 @@ class Pipe:
 
     def __init__(self) -> None:
         self.exit, self.entry = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-        with suppress(PermissionError):  # many pipes already: sixteen slots do, only slower
+        with suppress(OSError):  # many pipes already, or a sandbox: sixteen slots do, only slower
             fcntl.fcntl(self.entry, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
         self._buffer = memoryview(bytearray(CHUNK_BYTES))
         self._buffers = [self._buffer]  # made now, since there may be no memory for it later

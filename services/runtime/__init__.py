@@ -9,7 +9,7 @@ blocking      the connection that iterative and threaded hand to a service
 conversation  the connection that evented hands to a service
 connection    what every model keeps of a caller, and how a caller can end
 service       what a service brings to a model
-listening     opening the listener, taking callers off its queue
+listening     opening the listener, taking callers off its queue; options: what sockets are asked
 datagrams     the UDP side; guard: whom not to answer there
 lifecycle     the request to stop; signals: SIGTERM, SIGINT and SIGHUP, which make it
 supervisor    workers, each with a loop of its own; child: one of them; scoreboard: what it tells

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from typing import NoReturn
 
+from runtime.logs import Sink
 from runtime.ports import CannotStart
 from runtime.scoreboard import Slot
 
@@ -76,7 +77,7 @@ class Child:
             self._work()
             status = 0
         except CannotStart as error:
-            print(f"{self.name}: {error}", file=sys.stderr)
+            Sink.of(sys.stderr).write(f"{self.name}: {error}")
         except BaseException:
             sys.excepthook(*sys.exc_info())
         finally:

@@ -10,6 +10,8 @@ from enum import Enum
 from socket import IPPROTO_TCP, SO_LINGER, SOL_SOCKET
 from typing import Any
 
+from runtime.options import read
+
 Accepted = tuple[socket.socket, Any]  # from accept(): a connected socket, the peer's address
 
 # How long a service that closes first waits for the caller's own close. RFC 9112 section 9.6
@@ -18,6 +20,9 @@ LINGER_S = 2.0
 
 # tcpi_bytes_acked, a field of struct tcp_info (linux/tcp.h), to which fields are only appended.
 _BYTES_ACKED = struct.Struct("=120xQ")
+
+# struct linger of socket(7): its default, and a close that resets the connection.
+NO_LINGER, RESET_AT_CLOSE = struct.pack("ii", 0, 0), struct.pack("ii", 1, 0)
 
 _RESET = {errno.ECONNRESET, errno.EPIPE, errno.ECONNABORTED, errno.ENOTCONN}
 
@@ -52,15 +57,15 @@ class Connection:
         self.sent = 0
 
     def taken(self) -> int:
-        """How many bytes the caller's TCP has confirmed; 0 where the system does not tell.
+        """Return how many bytes the caller's TCP has confirmed, 0 if the system does not say.
 
         This tells a slow reader from one who does not read: there is room to send again only
         once the kernel's buffer is half empty, which can take a slow one minutes.
         """
-        if sys.platform != "linux":
+        try:
+            return bytes_acked(self.socket)
+        except OSError:
             return 0
-        info = self.socket.getsockopt(IPPROTO_TCP, socket.TCP_INFO, _BYTES_ACKED.size)
-        return int(_BYTES_ACKED.unpack(info)[0])
 
     @property
     def owed(self) -> bool:
@@ -74,6 +79,14 @@ class Connection:
         waits for a stalled caller to the kernel, which keeps it until TCP_USER_TIMEOUT.
         """
         if self.owed:
-            with suppress(OSError):  # reset by the caller meanwhile
-                self.socket.setsockopt(SOL_SOCKET, SO_LINGER, struct.pack("ii", 1, 0))
+            with suppress(OSError):  # reset by the caller meanwhile, or refused by the system
+                self.socket.setsockopt(SOL_SOCKET, SO_LINGER, RESET_AT_CLOSE)
         self.socket.close()
+
+
+def bytes_acked(connected: socket.socket) -> int:
+    """Return how many bytes the peer's TCP has confirmed. Raises OSError without TCP_INFO."""
+    if sys.platform != "linux":
+        raise OSError(errno.ENOPROTOOPT, "the fields of TCP_INFO are other ones")
+    info = read(connected, IPPROTO_TCP, "TCP_INFO", _BYTES_ACKED.size)
+    return int(_BYTES_ACKED.unpack(info)[0])

@@ -13,9 +13,6 @@ from socket import (
     IPPROTO_IP,
     IPPROTO_IPV6,
     IPV6_PKTINFO,
-    IPV6_RECVPKTINFO,
-    IPV6_V6ONLY,
-    SO_REUSEPORT,
     SOCK_DGRAM,
     SOL_SOCKET,
 )
@@ -25,12 +22,16 @@ from typing import Any
 from runtime.guard import Guard
 from runtime.lifecycle import Stop
 from runtime.listening import sockaddr
+from runtime.options import Option, Refused, apply, number, require
 from runtime.service import Service
 from runtime.tally import Tally
 
-# Linux's numbers; Python has a name for the first since 3.14.
-IP_PKTINFO = 8
-IP_MTU_DISCOVER, IP_PMTUDISC_OMIT = 10, 5
+IP_PKTINFO = number("IP_PKTINFO")
+IP_PMTUDISC_OMIT = 5  # Linux's value, for which Python has no name before 3.14
+
+# An answer that is too large for a link on its way is cut there, not lost: it is not sent again,
+# so it could not learn from that. Nor from an ICMP error that is forged.
+_IPV4: tuple[Option, ...] = ((IPPROTO_IP, "IP_MTU_DISCOVER", IP_PMTUDISC_OMIT),)
 
 # The kernel was built without IPv6, or it was turned off.
 NO_IPV6 = {errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL}
@@ -56,8 +57,8 @@ class NotUnicast(Exception):
     """A datagram was sent to many; an answer from all of them would drown its sender."""
 
 
-def open_sockets(host: str, port: int, family: str) -> list[socket.socket]:
-    """Bound UDP sockets, one for each family that `open_listener` would serve with these.
+def open_sockets(host: str, port: int, family: str, refused: Refused) -> list[socket.socket]:
+    """Open bound UDP sockets, one for each family that `open_listener` would serve.
 
     One dual-stack socket would do, but its every datagram costs more. Raises OSError.
     """
@@ -67,7 +68,7 @@ def open_sockets(host: str, port: int, family: str) -> list[socket.socket]:
     try:
         for each in hosts:
             try:
-                opened.append(_open(sockaddr(each, port)))
+                opened.append(_open(sockaddr(each, port), refused))
             except OSError as error:
                 if not (wildcard and each == "::" and error.errno in NO_IPV6):
                     raise
@@ -78,26 +79,24 @@ def open_sockets(host: str, port: int, family: str) -> list[socket.socket]:
     return opened
 
 
-def open_sibling(first: socket.socket) -> socket.socket:
-    """One more socket on the same address; see `listening.open_sibling`."""
-    first.setsockopt(SOL_SOCKET, SO_REUSEPORT, 1)
-    return _open(first.getsockname(), is_sibling=True)
+def open_sibling(first: socket.socket, refused: Refused) -> socket.socket:
+    """Open one more socket on the same address; see `listening.open_sibling`."""
+    require(first, SOL_SOCKET, "SO_REUSEPORT", 1)
+    return _open(first.getsockname(), refused, is_sibling=True)
 
 
-def _open(address: Any, *, is_sibling: bool = False) -> socket.socket:
+def _open(address: Any, refused: Refused, *, is_sibling: bool = False) -> socket.socket:
     is_v6 = ":" in address[0]
     opened = socket.socket(AF_INET6 if is_v6 else AF_INET, SOCK_DGRAM)
     try:
         if is_v6:
-            opened.setsockopt(IPPROTO_IPV6, IPV6_V6ONLY, 1)
-            opened.setsockopt(IPPROTO_IPV6, IPV6_RECVPKTINFO, 1)
+            require(opened, IPPROTO_IPV6, "IPV6_V6ONLY", 1)
+            require(opened, IPPROTO_IPV6, "IPV6_RECVPKTINFO", 1)
         else:
-            opened.setsockopt(IPPROTO_IP, IP_PKTINFO, 1)
-            # An answer that is too large for a link on its way is cut there, not lost: it is not
-            # sent again, so it could not learn from that. Nor from an ICMP error that is forged.
-            opened.setsockopt(IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_OMIT)
+            require(opened, IPPROTO_IP, "IP_PKTINFO", 1)
+            apply(opened, _IPV4, refused)
         if is_sibling:
-            opened.setsockopt(SOL_SOCKET, SO_REUSEPORT, 1)
+            require(opened, SOL_SOCKET, "SO_REUSEPORT", 1)
         opened.setblocking(False)
         opened.bind(address)
     except BaseException:

@@ -13,6 +13,7 @@ from runtime.heartbeat import Heartbeat
 from runtime.lifecycle import Stop
 from runtime.listening import address_text
 from runtime.logs import Log, Sink
+from runtime.options import Refused
 from runtime.ports import CannotStart, Port, open_admin_port, open_service_ports
 from runtime.service import Server, Service
 from runtime.settings import Settings
@@ -41,8 +42,9 @@ class Instance:
         is_terminal = sys.stderr is not None and sys.stderr.isatty()
         self._terminal = Sink.of(sys.stderr) if is_terminal else None
         self._cap = connection_cap(ceil(settings.max_connections / settings.workers))
-        self.ports = open_service_ports(settings)
-        self.admin_listener = open_admin_port(settings)
+        self._refused: Refused = {}
+        self.ports = open_service_ports(settings, self._refused)
+        self.admin_listener = open_admin_port(settings, self._refused)
 
     def server(self, port: Port, tally: Tally, heartbeat: Heartbeat) -> Server[Service]:
         """All it takes to serve one of the ports."""
@@ -70,7 +72,7 @@ class Instance:
         start(threaded.serve, Server(self.admin_listener, service, Stop(), self._quiet, *beside))
 
     def say_ready(self) -> None:
-        """The first line of the log."""
+        """Write the first line of the log, and which socket options the server does without."""
         workers = self.settings.workers
         facts: dict[str, object] = {"address": address_text(self.ports[0].listener.getsockname())}
         if self.admin_listener:
@@ -78,7 +80,10 @@ class Instance:
         facts |= {"udp": self.settings.udp, "model": self.settings.model}
         facts |= {"workers": workers} if workers > 1 else {}
         facts |= {"max_connections": self._cap * workers, "version": __version__}
+        facts |= {"refused_options": sorted(self._refused)} if self._refused else {}
         self.log.write("info", "ready", **facts)
+        for option, error in self._refused.items():
+            self.log.write("debug", "socket option refused", option=option, error=error)
 
     def tell_stopping(self, open_connections: int) -> None:
         """Print on a terminal what the server waits for. Without that a drain looks like a hang."""

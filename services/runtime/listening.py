@@ -10,16 +10,14 @@ from socket import (
     IPPROTO_IPV6,
     IPPROTO_TCP,
     IPV6_V6ONLY,
-    SO_REUSEADDR,
-    SO_REUSEPORT,
     SOCK_STREAM,
     SOL_SOCKET,
-    has_dualstack_ipv6,
     if_nametoindex,
 )
 from typing import Any
 
-from runtime.connection import Accepted
+from runtime.connection import NO_LINGER, Accepted, bytes_acked
+from runtime.options import Option, Refused, apply, reason, require
 
 # Callers that may wait to be accepted. The kernel cuts it down to net.core.somaxconn, 4096 on
 # current Linux; Python's socketserver would ask for 5.
@@ -66,8 +64,11 @@ KERNEL_BUFFER_BYTES = 64 * 1024
 # without an answer. Most NATs and balancers keep a silent flow for longer than that.
 KEEPALIVE_S, PROBE_S, PROBES = 60, 10, 3
 
-# What every accepted socket inherits; some systems lack some of it.
-_INHERITED = (
+# A system may refuse each of these options, or not know it. Accepted sockets inherit all of them.
+_INHERITED: tuple[Option, ...] = (
+    # Daytime closes first, so the TIME_WAIT of every call is ours: a restart must not
+    # find its own port taken.
+    (SOL_SOCKET, "SO_REUSEADDR", 1),
     # Urgent bytes are bytes of the stream (RFC 862: "any data received is sent back").
     (SOL_SOCKET, "SO_OOBINLINE", 1),
     # No reply, however small, waits for the acknowledgement of the one before it (RFC 896).
@@ -82,48 +83,57 @@ _INHERITED = (
     # No probe is sent while data is unacknowledged, and that would be repeated for a quarter of
     # an hour. The same patience as without data, since this also overrides TCP_KEEPCNT (tcp(7)).
     (IPPROTO_TCP, "TCP_USER_TIMEOUT", (KEEPALIVE_S + PROBES * PROBE_S) * 1000),
+    # Changes nothing. A reset of a stalled caller sets it later, when no ready line can name it.
+    (SOL_SOCKET, "SO_LINGER", NO_LINGER),
 )
 
 
-def open_listener(host: str, port: int, family: str) -> socket.socket:
-    """A listening TCP socket.
+def open_listener(host: str, port: int, family: str, refused: Refused) -> socket.socket:
+    """Open a listening TCP socket, and note in `refused` which options it does without.
 
     `host` is an address, or empty for every interface of `family` ("any", "4" or "6"); with
     "any" that is IPv6 and IPv4 on one socket where the kernel has both. Raises OSError.
     """
-    if host == "" and family == "any":
-        dual = has_dualstack_ipv6()
-        return _listen(sockaddr("::" if dual else "0.0.0.0", port), v6only=False)
     if host == "":
-        host = "::" if family == "6" else "0.0.0.0"
-    return _listen(sockaddr(host, port), v6only=family == "6" or host != "::")
+        host = "::" if family == "6" or (family == "any" and _has_ipv6()) else "0.0.0.0"
+    v6only = family == "6" or host != "::"
+    return _listen(sockaddr(host, port), refused, v6only=v6only)
 
 
-def open_sibling(listener: socket.socket) -> socket.socket:
+def open_sibling(listener: socket.socket, refused: Refused) -> socket.socket:
     """One more listener on the same address; the kernel spreads callers over all of them. Linux.
 
     The first is given SO_REUSEPORT only now that it listens. Bound with it, the first listener of
     a second server would not find the port taken, but join those of this one. Raises OSError.
     """
-    listener.setsockopt(SOL_SOCKET, SO_REUSEPORT, 1)
+    require(listener, SOL_SOCKET, "SO_REUSEPORT", 1)
     v6only = listener.family == AF_INET6 and listener.getsockopt(IPPROTO_IPV6, IPV6_V6ONLY)
-    return _listen(listener.getsockname(), v6only=bool(v6only), is_sibling=True)
+    return _listen(listener.getsockname(), refused, v6only=bool(v6only), is_sibling=True)
 
 
-def _listen(address: Any, *, v6only: bool, is_sibling: bool = False) -> socket.socket:
+def _has_ipv6() -> bool:
+    try:
+        socket.socket(AF_INET6, SOCK_STREAM).close()
+    except OSError:
+        return False
+    return True
+
+
+def _listen(
+    address: Any, refused: Refused, *, v6only: bool, is_sibling: bool = False
+) -> socket.socket:
     is_v6 = ":" in address[0]
     listener = socket.socket(AF_INET6 if is_v6 else AF_INET, SOCK_STREAM)
     try:
         if is_v6:
-            listener.setsockopt(IPPROTO_IPV6, IPV6_V6ONLY, v6only)
-        # Daytime closes first, so the TIME_WAIT of every call is ours: a restart must not
-        # find its own port taken.
-        listener.setsockopt(SOL_SOCKET, SO_REUSEADDR, 1)
+            require(listener, IPPROTO_IPV6, "IPV6_V6ONLY", v6only)
         if is_sibling:
-            listener.setsockopt(SOL_SOCKET, SO_REUSEPORT, 1)
-        for level, name, value in _INHERITED:
-            if hasattr(socket, name):
-                listener.setsockopt(level, getattr(socket, name), value)
+            require(listener, SOL_SOCKET, "SO_REUSEPORT", 1)
+        apply(listener, _INHERITED, refused)
+        try:
+            bytes_acked(listener)
+        except OSError as error:
+            refused["TCP_INFO"] = reason(error)
         listener.setblocking(False)
         listener.bind(address)
         listener.listen(BACKLOG)

@@ -11,6 +11,7 @@ import stat
 import threading
 import time
 from contextlib import suppress
+from datetime import datetime, timedelta
 from typing import Any, TextIO
 
 from runtime.connection import Connection, Ending
@@ -20,6 +21,8 @@ LEVELS = ("debug", "info", "warning", "error")
 
 # A condition that lasts is logged once in this time, not once for each caller it hits.
 SELDOM_S = 10.0
+
+_EPOCH = datetime(1970, 1, 1)
 
 # The endings that are the caller's doing alone.
 _BY_CALLER = {Ending.DONE, Ending.RESET}
@@ -122,10 +125,13 @@ class Log:
 
 
 def _now() -> str:
-    """RFC 3339, UTC, milliseconds."""
-    seconds, nanoseconds = divmod(time.time_ns(), 1_000_000_000)
-    clock = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
-    return f"{clock}.{nanoseconds // 1_000_000:03}Z"
+    """Return the time as of RFC 3339, in UTC with milliseconds.
+
+    `time.gmtime` would ask the C library, which subtracts leap seconds if TZ or /etc/localtime is
+    a zone below right/.
+    """
+    now = _EPOCH + timedelta(microseconds=time.time_ns() // 1000)
+    return f"{now.isoformat(timespec='milliseconds')}Z"
 
 
 def _json_line(facts: dict[str, Any]) -> str:

@@ -1,10 +1,11 @@
 """From settings to bound sockets, or to the one line that says why not."""
 
 import errno
-from socket import socket
+from socket import AF_INET, SOCK_DGRAM, socket
 from typing import NamedTuple
 
 from runtime.listening import open_listener, open_sibling
+from runtime.options import OptionRefused, Refused, reason
 from runtime.settings import Settings
 
 # How often to look for a port that is free for TCP and UDP, where the system may choose.
@@ -15,6 +16,15 @@ _CULPRIT = {
     errno.EADDRNOTAVAIL: "host",
     None: "host",  # if_nametoindex gives no number
     errno.EAFNOSUPPORT: "family",
+}
+
+
+# What to do without a socket option that a server needs.
+_WITHOUT = {
+    "IPV6_V6ONLY": "use --family 4",
+    "IPV6_RECVPKTINFO": "use --family 4, or leave out --udp",
+    "IP_PKTINFO": "leave out --udp",
+    "SO_REUSEPORT": "use --workers 1",
 }
 
 
@@ -34,55 +44,79 @@ class Port(NamedTuple):
             each.close()
 
 
-def open_service_ports(settings: Settings) -> list[Port]:
-    """The port of the service, once for each worker. Raises CannotStart."""
-    first = _open_service_port(settings)
+def open_service_ports(settings: Settings, refused: Refused) -> list[Port]:
+    """Open the port of the service, once for each worker. Raises CannotStart.
+
+    Notes in `refused` which socket options the ports do without.
+    """
+    first = _open_service_port(settings, refused)
     try:
-        return [first, *(_sibling(first) for _ in range(1, settings.workers))]
+        return [first, *(_sibling(first, refused) for _ in range(1, settings.workers))]
     except OSError as error:
         raise _cannot_bind(settings, "port", error) from None
 
 
-def _sibling(first: Port) -> Port:
+def _sibling(first: Port, refused: Refused) -> Port:
     """The same port once more, for another worker. Raises OSError."""
     from runtime.datagrams import open_sibling as open_datagram_sibling
 
-    sockets = [open_datagram_sibling(each) for each in first.sockets]
-    return Port(open_sibling(first.listener), sockets)
+    sockets = [open_datagram_sibling(each, refused) for each in first.sockets]
+    return Port(open_sibling(first.listener, refused), sockets)
 
 
-def open_admin_port(settings: Settings) -> socket | None:
-    """The listener of the admin port, if there is to be one. Raises CannotStart."""
-    return _listener(settings, "admin_port") if settings.admin_port else None
+def open_admin_port(settings: Settings, refused: Refused) -> socket | None:
+    """Open the listener of the admin port, if there is to be one. Raises CannotStart."""
+    return _listener(settings, "admin_port", refused) if settings.admin_port else None
 
 
-def _open_service_port(settings: Settings) -> Port:
+def _open_service_port(settings: Settings, refused: Refused) -> Port:
     for _ in range(PORT_TRIES):
-        listener = _listener(settings, "port")
+        listener = _listener(settings, "port", refused)
         if not settings.udp:
             return Port(listener, [])
         from runtime.datagrams import open_sockets  # imported for --udp only
 
         port = listener.getsockname()[1]
         try:
-            return Port(listener, open_sockets(settings.host, port, settings.family))
+            return Port(listener, open_sockets(settings.host, port, settings.family, refused))
         except OSError as error:
             listener.close()
             if settings.port or error.errno != errno.EADDRINUSE:
-                raise CannotStart(f"{_cannot_bind(settings, 'port', error)} (UDP)") from None
+                raise _cannot_bind(settings, "port", error, " (UDP)") from None
     raise CannotStart("--port 0: found none that is free for both TCP and UDP")
 
 
-def _listener(settings: Settings, port: str) -> socket:
+def _listener(settings: Settings, port: str, refused: Refused) -> socket:
     try:
-        return open_listener(settings.host, getattr(settings, port), settings.family)
+        listener = open_listener(settings.host, getattr(settings, port), settings.family, refused)
     except OSError as error:
         raise _cannot_bind(settings, port, error) from None
+    if _is_broadcast(listener):
+        listener.close()
+        raise CannotStart(
+            f"--host {settings.host}: must be the address of one host, not of a network (broadcast)"
+        )
+    return listener
 
 
-def _cannot_bind(settings: Settings, port: str, error: OSError) -> CannotStart:
-    name = _CULPRIT.get(error.errno, port)
+def _is_broadcast(listener: socket) -> bool:
+    """Return whether a bound address is one of a network, to which no client can connect."""
+    if listener.family != AF_INET:
+        return False
+    with socket(AF_INET, SOCK_DGRAM) as asking:
+        try:
+            asking.connect(listener.getsockname())
+        except OSError as error:  # connect(2): without SO_BROADCAST
+            return error.errno == errno.EACCES
+    return False
+
+
+def _cannot_bind(settings: Settings, port: str, error: OSError, protocol: str = "") -> CannotStart:
+    if isinstance(error, OptionRefused):
+        what = f"socket option {error.name}: {reason(error)}"
+        return CannotStart(f"{what}; the server needs this option: {_WITHOUT[error.name]}")
+    name, hint = _CULPRIT.get(error.errno, port), ""
     if settings.host and error.errno in (errno.EINVAL, errno.ENODEV):
-        name = "host"  # a link-local address without its zone id, or an unknown one
-    reason = (error.strerror or str(error)).lower()
-    return CannotStart(f"--{name.replace('_', '-')} {getattr(settings, name)}: {reason}")
+        name, hint = "host", "; write the interface of a link-local address, as in fe80::1%eth0"
+    flag = f"--{name.replace('_', '-')} {getattr(settings, name)}"
+    return CannotStart(f"{flag}: {reason(error)}{protocol}{hint}")

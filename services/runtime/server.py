@@ -1,10 +1,12 @@
 """From settings to exit status: the one path through a server's life."""
 
+import errno
 import os
 import signal
 import sys
 from collections.abc import Callable
 from importlib import import_module
+from io import TextIOWrapper
 from socket import AF_INET, AF_INET6, socket
 from typing import NoReturn, TypeVar
 
@@ -13,6 +15,8 @@ from runtime.heartbeat import Heartbeat
 from runtime.instance import Instance, start
 from runtime.lifecycle import obey
 from runtime.listening import address_text, sockaddr
+from runtime.logs import Sink
+from runtime.options import reason
 from runtime.ports import CannotStart
 from runtime.service import Service
 from runtime.settings import BadSetting, Settings, parse
@@ -31,6 +35,9 @@ def run(
     name: str, kind: type[S], make_service: Callable[[S], Service], signals: StopSignals
 ) -> int:
     """Serve as the command line and the environment ask, or check who does; the exit status."""
+    if isinstance(sys.stderr, TextIOWrapper):  # it is None in a process started without it
+        # A traceback becomes one write, so that lines of two processes do not mix.
+        sys.stderr.reconfigure(line_buffering=False, write_through=False)
     try:
         settings, check = parse(kind, name, __version__, sys.argv[1:], os.environ)
         service = make_service(settings)
@@ -39,10 +46,10 @@ def run(
             return _check(service, settings)
         return _serve(service, settings, signals)
     except BadSetting as error:
-        print(f"{name}: {error}", file=sys.stderr)
+        Sink.of(sys.stderr).write(f"{name}: {error}")
         return 2
     except CannotStart as error:
-        print(f"{name}: {error}", file=sys.stderr)
+        Sink.of(sys.stderr).write(f"{name}: {error}")
         return 1
 
 
@@ -90,12 +97,14 @@ def _check(service: Service, settings: Settings) -> int:
     try:
         with socket(AF_INET6 if ":" in host else AF_INET) as connected:
             connected.connect(sockaddr(host, port))
+            if connected.getsockname() == connected.getpeername():
+                # Nothing listens, and the system chose the port that was asked for as our own.
+                raise ConnectionRefusedError(errno.ECONNREFUSED, os.strerror(errno.ECONNREFUSED))
             if ask(connected):
                 return 0
             raise CannotStart(f"check: {address_text((host, port))}: wrong answer")
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise CannotStart(f"check: {address_text((host, port))}: {reason}") from None
+        raise CannotStart(f"check: {address_text((host, port))}: {reason(error)}") from None
 
 
 def _too_late(*_: object) -> NoReturn:

@@ -10,6 +10,7 @@ pod beside a Service called echo.
 
 import argparse
 import os
+import re
 import select
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -20,6 +21,15 @@ from runtime.parsers import address, seconds, switch, text_of, whole
 
 PREFIX = "SERVE_"
 
+# What Kubernetes, and Docker's --link, set for a Service whose name begins with "serve": only a
+# port's own variable can also be one of ours.
+_LINK = re.compile(
+    r"(SERVE(?:_\w+?)?)_(?:SERVICE_(?:HOST|PORT)|PORT_[0-9]+_(?:TCP|UDP|SCTP))(?:_|$)"
+)
+_LINK_PORT = re.compile(r"(SERVE(?:_\w+)?)_PORT$")
+
+MAX_SHOWN = 80  # characters of a foreign text in a message
+
 T = TypeVar("T")
 
 
@@ -27,17 +37,26 @@ class BadSetting(Exception):
     """A setting that cannot be used: one line that names it and its value."""
 
 
+class Variable(NamedTuple):
+    """A variable, and the parser of its text."""
+
+    name: str
+    parse: Callable[[str], Any]
+
+
 class Setting(NamedTuple):
-    """A row of the table. `parse` raises ValueError with the rule that the text breaks."""
+    """A row of the table. `parse` raises ValueError, which says what to write instead."""
 
     default: Any
     parse: Callable[[str], Any]
     help: str
-    fallback: str | None  # a variable outside the prefix that gives the default
+    fallback: Variable | None  # outside the prefix; gives the default
     is_switch: bool
 
 
-def setting(default: T, parse: Callable[[str], T], help: str, *, fallback: str | None = None) -> T:
+def setting(
+    default: T, parse: Callable[[str], T], help: str, *, fallback: Variable | None = None
+) -> T:
     """A row, typed as the value it becomes: an instance holds values where the class has rows."""
     return cast(T, Setting(default, parse, help, fallback, isinstance(default, bool)))
 
@@ -87,11 +106,11 @@ class Settings:
         if self.workers > 1 and (self.model != "evented" or sys.platform != "linux"):
             raise BadSetting(f"--workers {self.workers}: needs --model evented, and Linux")
         if self.host and self.family != "any" and (":" in self.host) != (self.family == "6"):
-            raise BadSetting(f"--host {self.host}: is not an IPv{self.family} address")
+            raise BadSetting(f"--host {self.host}: must be an IPv{self.family} address (--family)")
         if self.udp and sys.platform != "linux":
             raise BadSetting("--udp: needs Linux, to answer from the address that was asked")
         if self.admin_port == self.port != 0:
-            raise BadSetting(f"--admin-port {self.admin_port}: is the port of the service")
+            raise BadSetting(f"--admin-port {self.admin_port}: must not be that of --port")
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"settings are immutable: {name}")
@@ -113,23 +132,31 @@ def parse(
     """The settings, and whether `--check` is given. Raises BadSetting; `--help` exits."""
     rows = kind.rows()
     arguments = vars(_parser(rows, prog, version).parse_args(argv))
+    _refuse_links(environ)
     _refuse_unknown_variables(rows, environ)
     values = {name: _value(name, row, arguments[name], environ) for name, row in rows.items()}
     return kind(values), arguments["check"]
 
 
 def _value(name: str, row: Setting, argument: str | None, environ: Mapping[str, str]) -> object:
-    sources = {_flag(name): argument, _variable(name): environ.get(_variable(name))}
-    if row.fallback:
-        # Set but empty means what POSIX says of TZ: the default.
-        sources[row.fallback] = environ.get(row.fallback) or None
-    for source, text in sources.items():
-        if text is not None:
-            try:
-                return row.parse(text)
-            except ValueError as error:
-                raise BadSetting(f"{source} {_quoted(text)}: {error}") from None
+    if argument is not None:
+        return _parsed(_flag(name), argument, row.parse)
+    own = Variable(_variable(name), row.parse)
+    for variable in (own, row.fallback) if row.fallback else (own,):
+        # Lines of an env file may be empty after the `=`, or end in CR LF.
+        text = environ.get(variable.name, "").removesuffix("\r")
+        if text:
+            return _parsed(variable.name, text, variable.parse)
     return row.default
+
+
+def _parsed(source: str, text: str, parse: Callable[[str], object]) -> object:
+    try:
+        if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'":
+            raise ValueError(f"must be written without quotes: {_shown(text[1:-1])}")
+        return parse(text)
+    except ValueError as error:
+        raise BadSetting(f"{source} {_shown(text)}: {error}") from None
 
 
 def _parser(rows: Mapping[str, Setting], prog: str, version: str) -> argparse.ArgumentParser:
@@ -146,7 +173,7 @@ def _parser(rows: Mapping[str, Setting], prog: str, version: str) -> argparse.Ar
             parser.add_argument(_flag("no_" + name), action="store_const", const="0", dest=name)
         else:
             default = "empty" if row.default == "" else f"{row.default}".removesuffix(".0")
-            shown = f"{row.help} ({row.fallback or default})"
+            shown = f"{row.help} ({row.fallback.name if row.fallback else default})"
             parser.add_argument(_flag(name), metavar="X", help=shown)
     parser.add_argument("--check", action="store_true", help="ask the running server, exit 0 or 1")
     parser.add_argument("--version", action="version", version=f"{prog} {version}")
@@ -160,14 +187,28 @@ class _Formatter(argparse.HelpFormatter):
     """
 
     def __init__(self, prog: str) -> None:
-        columns = os.environ.get("COLUMNS", "")
-        super().__init__(prog, width=(int(columns) if columns.isdecimal() else 80) - 2)
+        try:
+            columns = whole(1, 9999)(os.environ.get("COLUMNS", ""))
+        except ValueError:
+            columns = 80
+        super().__init__(prog, width=columns - 2)
 
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Raise what is wrong, instead of printing it below a usage text."""
-        raise BadSetting(_escaped(message))
+        raise BadSetting(_shown(message, 2 * MAX_SHOWN))
+
+
+def _refuse_links(environ: Mapping[str, str]) -> None:
+    for name, text in environ.items():
+        link = _LINK.match(name) or ("://" in text and _LINK_PORT.match(name))
+        if link:
+            service = link[1].lower().replace("_", "-")
+            raise BadSetting(
+                f"{_shown(name)} {_shown(text)}: set by Kubernetes for the Service "
+                f"{_shown(service)}; write `enableServiceLinks: false` into the pod's spec"
+            )
 
 
 def _refuse_unknown_variables(rows: Mapping[str, Setting], environ: Mapping[str, str]) -> None:
@@ -178,7 +219,7 @@ def _refuse_unknown_variables(rows: Mapping[str, Setting], environ: Mapping[str,
 
             near = difflib.get_close_matches(name, known, n=1, cutoff=0.75)
             hint = "".join(f"; the nearest known one is {each}" for each in near)
-            raise BadSetting(f"{_escaped(name)}: unknown setting{hint}")
+            raise BadSetting(f"{_shown(name)}: unknown setting{hint}")
 
 
 def _flag(name: str) -> str:
@@ -189,11 +230,7 @@ def _variable(name: str) -> str:
     return PREFIX + name.upper()
 
 
-def _quoted(text: str) -> str:
-    """Text as it can stand in a message: on one line, and not the longest line of all."""
-    shown = _escaped(text)
-    return (shown if len(shown) <= 80 else shown[:77] + "...") or "(empty)"
-
-
-def _escaped(text: str) -> str:
-    return text.encode("unicode_escape").decode("ascii")
+def _shown(text: str, most: int = MAX_SHOWN) -> str:
+    """Return text as it can stand in a message: on one line, escaped and bounded."""
+    shown = text.encode("unicode_escape").decode("ascii")
+    return (shown if len(shown) <= most else shown[: most - 3] + "...") or "(empty)"

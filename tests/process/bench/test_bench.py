@@ -78,7 +78,8 @@ def test_a_server_that_does_not_start_is_told(
     monkeypatch.setattr("bench.programs.UDP_FLAGS", ["--udp", "--udp-rate", "fast"])
     done = measure(bench, small("udp", 4)._replace(servers=("evented", "c")))
     assert done.failed == {
-        "evented": "did not start: echo: --udp-rate fast: is not a whole number from 0 to 1000000"
+        "evented": "did not start: echo: --udp-rate fast: must be a whole number from 0 to "
+        "1000000, in digits only"
     }
     assert done.samples.keys() == {"c"}
 

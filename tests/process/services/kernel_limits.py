@@ -11,7 +11,10 @@ SECCOMP_MODE_FILTER, SECCOMP_RET_ALLOW, SECCOMP_RET_ERRNO = 2, 0x7FFF0000, 0x000
 LOAD, JUMP_IF_EQUAL, RETURN = 0x20, 0x15, 0x06
 EPERM = 1
 
+# Numbers of system calls.
+_IS_ARM = platform.machine() == "aarch64"
 SPLICE = {"x86_64": 275, "aarch64": 76}.get(platform.machine())
+SETSOCKOPT, GETSOCKOPT, FCNTL = (208, 209, 25) if _IS_ARM else (54, 55, 72)
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -24,12 +27,19 @@ def no_privilege_over_pipes() -> None:
 
 def no_splice() -> None:
     """The system call splice fails with EPERM, as under a strict seccomp profile."""
-    rules = [
-        (LOAD, 0, 0, 0),  # the number of the system call
-        (JUMP_IF_EQUAL, 0, 1, SPLICE),
-        (RETURN, 0, 0, SECCOMP_RET_ERRNO | EPERM),
-        (RETURN, 0, 0, SECCOMP_RET_ALLOW),
-    ]
+    assert SPLICE
+    refuse(SPLICE, {}, EPERM)
+
+
+def refuse(call: int, arguments: dict[int, int], error: int) -> None:
+    """A system call with these arguments, by position, fails with an error from now on."""
+    # The number of the call, then arguments, each of 64 bits, the lower ones first.
+    wanted = {0: call} | {16 + 8 * position: value for position, value in arguments.items()}
+    rules: list[tuple[int, int, int, int]] = []
+    for left, (offset, value) in enumerate(wanted.items()):
+        beyond = 2 * (len(wanted) - left) - 1  # rules to skip, to the one that allows
+        rules += [(LOAD, 0, 0, offset), (JUMP_IF_EQUAL, 0, beyond, value)]
+    rules += [(RETURN, 0, 0, SECCOMP_RET_ERRNO | error), (RETURN, 0, 0, SECCOMP_RET_ALLOW)]
     code = b"".join(struct.pack("=HBBI", *rule) for rule in rules)
     filters = ctypes.create_string_buffer(code, len(code))
     program = struct.pack("@HP", len(rules), ctypes.addressof(filters))

@@ -1,13 +1,14 @@
 """What cannot be: one line on stderr that names the setting and the value, and the status."""
 
 import ctypes
+import socket
 import subprocess
 from collections.abc import Callable
 
 import pytest
 
 from peer import refusing
-from server_process import PYTHON, Serve, environment
+from server_process import PYTHON, SERVICES, Serve, environment
 
 PR_CAPBSET_DROP, CAP_NET_BIND_SERVICE = 24, 10
 
@@ -41,7 +42,12 @@ def run(
         ("echo", ["--port", "1_2"], {}, ["--port", "1_2"]),
         ("echo", ["--port", "\uff11\uff12"], {}, ["--port", "\\uff11\\uff12"]),
         ("echo", [], {"SERVE_PORT": "http"}, ["SERVE_PORT", "http"]),
-        ("echo", [], {"SERVE_PORT": ""}, ["SERVE_PORT", "(empty)"]),
+        ("echo", ["--port", ""], {}, ["--port", "(empty)"]),
+        ("echo", [], {"SERVE_PORT": '"7"'}, ["SERVE_PORT", "without quotes: 7"]),
+        ("echo", [], {"SERVE_SERVICE_HOST": "10.0.0.1"}, ["enableServiceLinks: false"]),
+        ("echo", ["--host", "::1%" + "9" * 4301], {}, ["--host", "interface"]),
+        ("echo", ["--host", "224.0.0.1"], {}, ["--host 224.0.0.1", "one host"]),
+        ("echo", ["--\u202e" + "x" * 5000], {}, ["\\u202ex", "..."]),
         ("echo", [], {"SERVE_PROT": "1"}, ["SERVE_PROT", "SERVE_PORT"]),
         ("echo", ["--host", "localhost"], {}, ["--host", "localhost"]),
         ("echo", ["--host", "%lo"], {}, ["--host", "%lo"]),
@@ -58,13 +64,22 @@ def run(
         ("echo", ["--drain-timeout", "1e9"], {}, ["--drain-timeout", "1e9"]),
         ("echo", ["--log-level", "loud"], {}, ["--log-level", "loud"]),
         ("echo", ["--print"], {}, ["--print", "evented"]),
-        ("echo", [], {"SERVE_PRINT": "yes"}, ["SERVE_PRINT", "yes"]),
+        ("echo", [], {"SERVE_PRINT": "maybe"}, ["SERVE_PRINT", "maybe", "true or false"]),
         ("echo", ["--timezone", "UTC"], {}, ["--timezone"]),
         ("echo", ["--check", "--port", "0"], {}, ["--port", "0"]),
         ("daytime", ["--idle-timeout", "5"], {}, ["--idle-timeout"]),
         ("daytime", ["--timezone", "Mars/Olympus"], {}, ["--timezone", "Mars/Olympus"]),
         ("daytime", ["--timezone", "../../etc/passwd"], {}, ["--timezone", "passwd"]),
         ("daytime", [], {"TZ": "Bogus"}, ["TZ", "Bogus"]),
+        ("daytime", [], {"TZ": "Bogus/Zone"}, ["TZ", "Bogus/Zone"]),
+        ("daytime", [], {"TZ": ":/etc/passwd"}, ["TZ :/etc/passwd", "TZif"]),
+        ("daytime", [], {"TZ": "UTC0", "SERVE_TIMEZONE": "UTC0"}, ["SERVE_TIMEZONE", "IANA"]),
+        (
+            "daytime",
+            [],
+            {"TZ": "Europe/Berlin", "PYTHONTZPATH": "/nonexistent"},
+            ["TZ Europe/Berlin", "no time zone database"],
+        ),
     ],
 )
 def test_bad_settings_are_refused(
@@ -76,6 +91,47 @@ def test_bad_settings_are_refused(
     assert result.stderr.count("\n") == 1
     assert result.stderr.startswith(f"{service}: ")
     assert all(each in result.stderr for each in named), result.stderr
+    assert len(result.stderr) < 300
+
+
+@pytest.mark.parametrize("start", ["services/echo", "services/daytime", "-mservices.echo"])
+def test_a_start_in_the_wrong_place_says_how(start: str) -> None:
+    """A service that is started by its path prints how to start it."""
+    result = subprocess.run(
+        [PYTHON, start], cwd=SERVICES.parent, capture_output=True, text=True, timeout=20
+    )
+    service = "daytime" if "daytime" in start else "echo"
+    how = f"start it as a module: cd services && python3 -m {service}"
+    assert (result.returncode, result.stderr) == (2, f"{service}: {how}\n")
+
+
+@pytest.mark.fault("messages or tracebacks of several processes on one stderr")
+@pytest.mark.parametrize(
+    ("command", "status"),
+    [
+        (["-m", "echo", "--port", "x"], 2),
+        (["-m", "echo", "--host", "192.0.2.1"], 1),
+        (["-c", "from runtime.server import run; run('echo', None, None, None)"], 1),
+    ],
+)
+def test_a_message_is_one_write(command: list[str], status: int) -> None:
+    """A message or a traceback on stderr cannot mix with the lines of another process."""
+    reader, writer = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)  # a read a write
+    with reader:
+        with writer:
+            result = subprocess.run(
+                [PYTHON, *command], env=environment(), stderr=writer.fileno(), timeout=20
+            )
+        writes = list(iter(lambda: reader.recv(1 << 16), b""))
+    assert result.returncode == status
+    assert [write[-1:] for write in writes] == [b"\n"]
+
+
+def test_an_address_of_a_network_is_status_1() -> None:
+    """No TCP client can connect to the broadcast address of a network."""
+    result = run("echo", "--port", "0", "--host", "127.255.255.255")
+    assert (result.returncode, result.stderr.count("\n")) == (1, 1)
+    assert result.stderr.startswith("echo: --host 127.255.255.255: must be the address of one host")
 
 
 def test_variables_that_kubernetes_sets_are_not_ours() -> None:
@@ -105,7 +161,8 @@ def test_an_address_of_another_machine_is_status_1() -> None:
 def test_a_link_local_address_needs_its_zone() -> None:
     """An address that cannot be bound as it is names the host, not the port."""
     result = run("echo", "--port", "0", "--host", "fe80::1")
-    assert (result.returncode, result.stderr) == (1, "echo: --host fe80::1: invalid argument\n")
+    assert (result.returncode, result.stderr.count("\n")) == (1, 1)
+    assert result.stderr.startswith("echo: --host fe80::1: invalid argument; write the interface")
 
 
 def test_an_unknown_interface_is_status_1() -> None:
@@ -135,6 +192,31 @@ def test_check_fails_where_nobody_listens() -> None:
     assert result.returncode == 1
     assert result.stderr.startswith(f"echo: check: {address}: ")
     assert result.stderr.count("\n") == 1
+
+
+# All that the system may choose a port from is the port that is asked for.
+ONE_PORT = """
+ip link set lo up && echo 40000 40000 > /proc/sys/net/ipv4/ip_local_port_range && exec "$@"
+"""
+
+
+@pytest.mark.fault("`--check` of a port from which the system takes its own (nothing listens)")
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_a_check_does_not_answer_itself(host: str) -> None:
+    """A check that the system connects to itself is a check where nothing listens."""
+    apart = ["unshare", "--net", "--map-root-user", "sh", "-c"]
+    if subprocess.run([*apart, ONE_PORT, "sh", "true"], capture_output=True).returncode:
+        pytest.skip("takes unshare, ip, and a network namespace")
+    command = [PYTHON, "-m", "echo", "--check", "--host", host, "--port", "40000"]
+    result = subprocess.run(
+        [*apart, ONE_PORT, "sh", *command],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=20,
+    )
+    assert result.returncode == 1
+    assert result.stderr.endswith(":40000: connection refused\n")
 
 
 @pytest.mark.parametrize("asked", ["echo", "daytime"])

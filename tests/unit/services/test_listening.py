@@ -44,14 +44,14 @@ def test_addresses_are_named_as_they_would_be_typed(address: tuple[str, int], te
 )
 def test_what_is_bound(host: str, family: str, bound: str) -> None:
     """An empty host is every interface of the family."""
-    with open_listener(host, 0, family) as listener:
+    with open_listener(host, 0, family, {}) as listener:
         assert listener.getsockname()[0] == bound
 
 
 def test_accepted_sockets_inherit_what_the_listener_has() -> None:
     """E1: urgent bytes stay in the stream, and small replies do not wait (no Nagle)."""
     with (
-        open_listener("127.0.0.1", 0, "4") as listener,
+        open_listener("127.0.0.1", 0, "4", {}) as listener,
         socket.create_connection(listener.getsockname()),
     ):
         listener.settimeout(5)
@@ -63,7 +63,7 @@ def test_accepted_sockets_inherit_what_the_listener_has() -> None:
 
 def test_accept_queued_takes_whoever_waits() -> None:
     """The queue is emptied, in order."""
-    with open_listener("127.0.0.1", 0, "4") as listener:
+    with open_listener("127.0.0.1", 0, "4", {}) as listener:
         assert accept(listener) is None
         callers = [socket.create_connection(listener.getsockname()) for _ in range(5)]
         accepted = list(accept_queued(listener))
@@ -76,7 +76,7 @@ def test_accept_queued_takes_whoever_waits() -> None:
 def test_accept_queued_ends_under_a_flood() -> None:
     """A queue that new connections keep filling is emptied of as many as it can hold."""
     with ExitStack() as stack:
-        listener = stack.enter_context(open_listener("127.0.0.1", 0, "4"))
+        listener = stack.enter_context(open_listener("127.0.0.1", 0, "4", {}))
         connect = partial(socket.create_connection, listener.getsockname())
         accepted = 0
         stack.enter_context(connect())
@@ -90,7 +90,7 @@ def test_accept_queued_ends_under_a_flood() -> None:
 @pytest.mark.parametrize(("host", "family"), [("", "any"), ("", "4"), ("", "6"), ("::1", "any")])
 def test_a_sibling_is_like_the_first(host: str, family: str) -> None:
     """It listens on the same address, and for the same families."""
-    with open_listener(host, 0, family) as first, open_sibling(first) as sibling:
+    with open_listener(host, 0, family, {}) as first, open_sibling(first, {}) as sibling:
         assert sibling.getsockname() == first.getsockname()
         assert sibling.family == first.family
         if first.family == socket.AF_INET6:
@@ -107,29 +107,29 @@ def test_a_sibling_keeps_the_interface(monkeypatch: pytest.MonkeyPatch) -> None:
     """
     monkeypatch.setattr(socket, "IPV6_FREEBIND", 78, raising=False)  # Linux's number
     monkeypatch.setattr(listening, "_INHERITED", [(socket.IPPROTO_IPV6, "IPV6_FREEBIND", 1)])
-    with open_listener("fe80::1%lo", 0, "any") as first, open_sibling(first) as sibling:
+    with open_listener("fe80::1%lo", 0, "any", {}) as first, open_sibling(first, {}) as sibling:
         assert sibling.getsockname() == first.getsockname()
-    (first,) = open_sockets("ff02::1%lo", 0, "any")
-    with first, datagrams.open_sibling(first) as sibling:
+    (first,) = open_sockets("ff02::1%lo", 0, "any", {})
+    with first, datagrams.open_sibling(first, {}) as sibling:
         assert sibling.getsockname() == first.getsockname()
 
 
 def test_siblings_let_nobody_else_in() -> None:
     """A port that is shared among siblings is taken for whoever comes with a first one."""
     with (
-        open_listener("127.0.0.1", 0, "4") as first,
-        open_sibling(first),
+        open_listener("127.0.0.1", 0, "4", {}) as first,
+        open_sibling(first, {}),
         pytest.raises(OSError, match="in use"),
     ):
-        open_listener("127.0.0.1", first.getsockname()[1], "4")
+        open_listener("127.0.0.1", first.getsockname()[1], "4", {})
 
 
 def test_siblings_over_udp_let_nobody_else_in() -> None:
     """The same for UDP sockets."""
-    firsts = open_sockets("127.0.0.1", 0, "4")
-    siblings = [datagrams.open_sibling(first) for first in firsts]
+    firsts = open_sockets("127.0.0.1", 0, "4", {})
+    siblings = [datagrams.open_sibling(first, {}) for first in firsts]
     assert [each.getsockname() for each in siblings] == [each.getsockname() for each in firsts]
     with pytest.raises(OSError, match="in use"):
-        open_sockets("127.0.0.1", firsts[0].getsockname()[1], "4")
+        open_sockets("127.0.0.1", firsts[0].getsockname()[1], "4", {})
     for each in firsts + siblings:
         each.close()

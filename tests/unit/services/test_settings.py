@@ -47,6 +47,14 @@ def test_the_zone_falls_back_to_tz() -> None:
     assert str(daytime(SERVE_TIMEZONE="Asia/Tokyo", TZ="Bogus").timezone) == "Asia/Tokyo"
     assert str(daytime(TZ="Asia/Tokyo").timezone) == "Asia/Tokyo"
     assert str(daytime(TZ="").timezone) == "UTC"
+    assert str(daytime(SERVE_TIMEZONE="", TZ="Asia/Tokyo").timezone) == "Asia/Tokyo"
+
+
+def test_a_posix_rule_is_for_tz_alone() -> None:
+    """`--timezone` takes names of the IANA database, TZ a POSIX rule too."""
+    with pytest.raises(BadSetting, match="IANA"):
+        daytime("--timezone", "UTC0")
+    assert daytime(TZ="CET-1CEST,M3.5.0,M10.5.0/3").timezone
 
 
 def test_switches_can_be_turned_both_ways() -> None:
@@ -57,6 +65,68 @@ def test_switches_can_be_turned_both_ways() -> None:
     assert echo(SERVE_PRINT="0").print is False
 
 
+@pytest.mark.parametrize("word", ["1", "true", "True", "TRUE", "yes", "on", "true\r"])
+def test_words_that_turn_a_switch_on(word: str) -> None:
+    """A switch accepts the words that env files and manifests use, in any case."""
+    assert echo(SERVE_UDP=word).udp is True
+
+
+@pytest.mark.parametrize("word", ["0", "false", "False", "no", "off", "", "\r"])
+def test_words_that_turn_a_switch_off(word: str) -> None:
+    """An empty variable is unset."""
+    assert echo(SERVE_UDP=word).udp is False
+
+
+def test_lines_of_an_env_file() -> None:
+    """An empty variable is unset, and the CR of a line's end is no part of the value."""
+    unset = dict.fromkeys(("SERVE_PORT", "SERVE_MODEL", "SERVE_IDLE_TIMEOUT", "SERVE_HOST"), "")
+    assert vars(echo(**unset)) == vars(echo())
+    assert echo(SERVE_PORT="7\r", SERVE_LOG_LEVEL="debug\r").log_level == "debug"
+    assert daytime(SERVE_TIMEZONE="Asia/Tokyo\r").timezone == daytime(TZ="Asia/Tokyo\r").timezone
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "instead"),
+    [
+        ("SERVE_PORT", '"10"', "without quotes: 10"),
+        ("SERVE_PORT", "'10'", "without quotes: 10"),
+        ("SERVE_IDENTITY", '"web-1"', "without quotes: web-1"),
+        ("TZ", '"UTC"', "without quotes: UTC"),
+        ("SERVE_DRAIN_TIMEOUT", "10s", "such as 10 or 1.5, without a unit"),
+        ("SERVE_MAX_CONNECTIONS", "10k", "in digits only"),
+        ("SERVE_UDP", "enabled", "true or false"),
+        ("SERVE_LOG_LEVEL", "INFO", "must be one of debug, info"),
+    ],
+)
+def test_quotes_and_units_are_refused(variable: str, value: str, instead: str) -> None:
+    """The message says what to write instead."""
+    with pytest.raises(BadSetting, match=instead) as caught:
+        daytime(**{variable: value})
+    assert str(caught.value).startswith(f"{variable} {value}: ")
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "service"),
+    [
+        ("SERVE_SERVICE_HOST", "10.0.0.1", "serve"),
+        ("SERVE_SERVICE_PORT", "1201", "serve"),
+        ("SERVE_SERVICE_PORT_HTTP", "1201", "serve"),
+        ("SERVE_PORT", "tcp://10.0.0.1:1201", "serve"),
+        ("SERVE_PORT", "udp://10.0.0.1:1201", "serve"),
+        ("SERVE_PORT_1201_TCP", "tcp://10.0.0.1:1201", "serve"),
+        ("SERVE_PORT_1201_TCP_ADDR", "10.0.0.1", "serve"),
+        ("SERVE_ADMIN_PORT", "tcp://10.0.0.1:1201", "serve-admin"),
+        ("SERVE_MY_ECHO_SERVICE_HOST", "10.0.0.1", "serve-my-echo"),
+    ],
+)
+def test_service_links_of_kubernetes_are_named(variable: str, value: str, service: str) -> None:
+    """A Service called serve puts variables of the prefix into every pod: the error says so."""
+    with pytest.raises(BadSetting) as caught:
+        echo("--port", "7", **{variable: value})
+    for each in (variable, value, f"the Service {service};", "enableServiceLinks: false"):
+        assert each in str(caught.value)
+
+
 def test_0_is_never_for_idle_and_stall_timeout() -> None:
     """An idle or stall timeout of 0 never comes."""
     assert echo("--idle-timeout", "0").idle_timeout == math.inf
@@ -65,11 +135,67 @@ def test_0_is_never_for_idle_and_stall_timeout() -> None:
 
 
 @pytest.mark.parametrize(
-    "host", ["", "0.0.0.0", "127.0.0.1", "::", "::1", "fe80::1%eth0", "::ffff:1.2.3.4"]
+    "host",
+    ["", "0.0.0.0", "127.0.0.1", "::", "::1", "fe80::1%eth0", "fe80::1%4294967295"],
 )
 def test_addresses(host: str) -> None:
     """An address is IPv4 or IPv6, with a zone id if need be."""
     assert echo("--host", host).host == host
+
+
+@pytest.mark.parametrize(
+    ("host", "meant"),
+    [
+        ("::ffff:127.0.0.1", "127.0.0.1"),
+        ("::ffff:7f00:1", "127.0.0.1"),
+        ("0:0::0", "::"),
+        ("FE80:0::1%eth0", "fe80::1%eth0"),
+    ],
+)
+def test_an_address_has_one_form(host: str, meant: str) -> None:
+    """An address is bound as it is meant, however it is written."""
+    assert echo("--host", host).host == meant
+
+
+@pytest.mark.parametrize(
+    "host", ["224.0.0.1", "239.1.2.3", "255.255.255.255", "ff02::1%lo", "::ffff:224.0.0.1"]
+)
+def test_an_address_of_many_hosts_is_refused(host: str) -> None:
+    """No TCP client can connect to a multicast or broadcast address."""
+    with pytest.raises(BadSetting, match="must be the address of one host"):
+        echo("--host", host)
+
+
+@pytest.mark.parametrize(
+    "zone", ["", "9" * 4301, "4294967296", "\uff11", "e" * 16, "a b", "a/b", "\x1b[31m", "\0"]
+)
+def test_a_zone_id_is_an_interface(zone: str) -> None:
+    """A zone id is a number of 32 bits in ASCII digits, or a name of 15 bytes at most."""
+    with pytest.raises(BadSetting, match="interface") as caught:
+        echo("--host", f"fe80::1%{zone}")
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) < 250
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["1e5", ".", "1..2", "1.2.3", "9" * 5000, "0" * 5000, "1_0", "+1", "\uff11", "1,5", " 1"],
+)
+def test_what_is_no_duration(text: str) -> None:
+    """A duration is a short plain number in ASCII digits."""
+    with pytest.raises(BadSetting, match="number of seconds"):
+        echo("--idle-timeout", text)
+
+
+@pytest.mark.parametrize("columns", ["9" * 4301, "\uff19", "-1", "1e3", "0"])
+def test_help_of_any_width(
+    columns: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A width of the terminal that is no number is as good as none."""
+    monkeypatch.setenv("COLUMNS", columns)
+    with pytest.raises(SystemExit):
+        echo("--help")
+    assert "--drain-timeout" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
