@@ -32,6 +32,9 @@ from runtime.tally import Tally
 IP_PKTINFO = 8
 IP_MTU_DISCOVER, IP_PMTUDISC_OMIT = 10, 5
 
+# The send buffer is full, or the queue of the network interface is.
+NO_ROOM = {errno.EAGAIN, errno.ENOBUFS}
+
 # The kernel was built without IPv6, or it was turned off.
 NO_IPV6 = {errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL}
 
@@ -156,8 +159,8 @@ class Datagrams:
                     continue
                 except NotUnicast:
                     reason = "not_unicast"
-                except OSError:
-                    reason = "not_sent"
+                except OSError as error:
+                    reason = "send_buffer" if error.errno in NO_ROOM else "not_sent"
             self._tally.drops[reason] += 1
         self._tally.moved_datagrams(received, received_bytes, sent, sent_bytes)
 
