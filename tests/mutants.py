@@ -40,7 +40,7 @@ MUTANTS: dict[str, dict[str, str]] = {
             services/runtime/service.py | return self.max_connections - len(self.tally.open) | return 1
         """,
         "test_the_cap_stays_below_the_descriptor_limit": r"""
-            services/runtime/instance.py | return min(asked, limit - RESERVED_DESCRIPTORS) | return asked
+            services/runtime/instance.py | return min(asked, limit - reserved) | return asked
         """,
         "test_a_thread_that_cannot_be_started_delays_the_accept": r"""
             services/runtime/threaded.py | except RuntimeError as error | except ZeroDivisionError as error
@@ -142,7 +142,7 @@ MUTANTS: dict[str, dict[str, str]] = {
     },
     "tests/process/services/test_echo.py": {
         "test_an_idle_caller_is_let_go": r"""
-            services/runtime/blocking.py | due = min(due, time.monotonic() + self._idle_timeout) | due = min(due, math.inf)
+            services/runtime/blocking.py | due = time.monotonic() + self._idle_timeout | due = float("inf")
             services/echo/exchange.py | return Ending.IDLE | return None
         """,
         "test_a_slow_caller_is_not_idle": r"""
@@ -176,10 +176,12 @@ MUTANTS: dict[str, dict[str, str]] = {
             services/daytime/service.py | except BlockingIOError:\n            return | except ZeroDivisionError:\n            return
         """,
     },
-    "tests/process/services/test_admin.py": {
+    "tests/process/services/test_admin_floods.py": {
         "test_silent_clients_make_room": r"""
-            services/runtime/admin.py | connection.linger()\n        head | head
+            services/runtime/admin_port.py | elif self._clients: | elif False:
         """,
+    },
+    "tests/process/services/test_admin.py": {
         "test_a_stalled_loop_is_not_alive": r"""
             services/runtime/heartbeat.py | STALLED_AFTER_S = 5.0 | STALLED_AFTER_S = 60.0
         """,
@@ -214,7 +216,7 @@ MUTANTS: dict[str, dict[str, str]] = {
             services/runtime/datagrams.py | IP_PMTUDISC_OMIT = 5 | IP_PMTUDISC_OMIT = 2
         """,
         "test_a_full_send_buffer_drops_the_answer": r"""
-            services/runtime/datagrams.py | reason = "not_sent" | raise
+            services/runtime/datagrams.py | reason = "send_buffer" if error.errno in NO_ROOM else "not_sent" | raise
         """,
     },
     "tests/unit/services/test_guard.py": {
@@ -385,7 +387,7 @@ MUTANTS: dict[str, dict[str, str]] = {
             services/runtime/supervisor.py | child.slot.resume() | pass
         """,
         "test_a_stalled_worker_is_not_alive": r"""
-            services/runtime/scoreboard.py | return all(slot.heartbeat.is_alive() for slot in self.slots) | return True
+            services/runtime/scoreboard.py | return all(each.is_alive() for each in heartbeats) | return True
             services/runtime/scoreboard.py | self.cells[_OPEN] = 0\n        self.heartbeat.cell[0] = math.inf | self.cells[_OPEN] = 0
         """,
         "test_a_hung_worker_ends_with_the_drain": r"""

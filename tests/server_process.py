@@ -31,6 +31,9 @@ SYN_SENT, LISTEN = "02", "0A"
 # Linux's number; Python has no function for it.
 PIDFD_GETFD = 438
 
+# How old the numbers of /metrics may be; with workers twice as old.
+METRICS_AGE_S = 0.25
+
 # Long enough for a busy machine; what works ends far sooner.
 PATIENCE_S = 20.0
 
@@ -132,7 +135,8 @@ class ServerProcess:
         return int(head.split()[1]), body
 
     def metrics(self) -> str:
-        """The text of /metrics."""
+        """The text of /metrics, computed after this call."""
+        time.sleep(METRICS_AGE_S)
         status, text = self.ask_admin("/metrics")
         assert status == 200
         return text

@@ -1,21 +1,13 @@
-"""The admin port: HTTP for an orchestrator's probes and for Prometheus.
-
-It is a service like the other two, served by the threaded model in threads of its own: so it
-answers through a drain, and can tell when the serving loop no longer turns.
-"""
+"""The pages of the admin port: HTTP for an orchestrator's probes and for Prometheus."""
 
 import re
-import time
 from collections.abc import Callable
 from socket import socket
 from typing import NamedTuple
 
-from runtime.blocking import BlockingConnection
 from runtime.metrics import CONTENT_TYPE
 
-MAX_CONNECTIONS = 8
 MAX_HEAD_BYTES = 4096
-TIMEOUT_S = 5.0
 
 REQUEST_LINE = re.compile(rb"([A-Z]+) ([!-~]+) HTTP/1\.[0-9]\r?\n")
 END_OF_HEAD = re.compile(rb"\n\r?\n")
@@ -31,10 +23,7 @@ class Response(NamedTuple):
 
 
 class Admin:
-    """Answers one request a connection (RFC 9112), and closes."""
-
-    name = "admin"
-    idle_timeout = stall_timeout = TIMEOUT_S
+    """The answers to requests, of which a connection carries one (RFC 9112)."""
 
     def __init__(
         self, is_alive: Callable[[], bool], is_ready: Callable[[], bool], metrics: Callable[[], str]
@@ -45,14 +34,6 @@ class Admin:
             "/readyz": lambda: _state(is_alive() and is_ready()),
             "/metrics": lambda: Response("200 OK", metrics(), CONTENT_TYPE),
         }
-
-    def handle(self, connection: BlockingConnection) -> None:
-        """Read a head, and answer it. Who sends none makes room for who does."""
-        connection.linger()
-        head = _read_head(connection)
-        if head:
-            connection.send_all(self.answer(head))
-            connection.close_in_stages()
 
     def answer(self, head: bytes) -> bytes:
         """The response to a request head, in bytes."""
@@ -74,6 +55,11 @@ class Admin:
         return page()
 
 
+def is_whole(head: bytes) -> bool:
+    """Whether nothing more needs to arrive: the head has ended, or is larger than it may be."""
+    return END_OF_HEAD.search(head) is not None or len(head) >= MAX_HEAD_BYTES
+
+
 def is_ready(connected: socket) -> bool:
     """Ask the admin port over a connected socket: may the server be sent callers?"""
     connected.sendall(b"GET /readyz HTTP/1.0\r\n\r\n")
@@ -83,19 +69,6 @@ def is_ready(connected: socket) -> bool:
 
 def _state(is_good: bool) -> Response:
     return Response("200 OK", "ok\n") if is_good else Response("503 Service Unavailable", "no\n")
-
-
-def _read_head(connection: BlockingConnection) -> bytes:
-    """All up to the end of the head, or up to the most that a head may have; or nothing."""
-    due = time.monotonic() + TIMEOUT_S
-    head = bytearray()
-    while not END_OF_HEAD.search(head) and len(head) < MAX_HEAD_BYTES:
-        buffer = bytearray(MAX_HEAD_BYTES - len(head))
-        size = connection.receive_into(memoryview(buffer), due)
-        if not size:
-            return b""
-        head += buffer[:size]
-    return bytes(head)
 
 
 def _encoded(response: Response, *, with_body: bool) -> bytes:

@@ -4,7 +4,6 @@ To the service it is a blocking socket. Beneath, every wait also ends with the s
 and stall timeouts and with the drain deadline, which is why the socket itself does not block.
 """
 
-import math
 import select
 import time
 from collections.abc import Callable
@@ -51,12 +50,9 @@ class BlockingConnection(Connection):
         self.on_lingering: Callable[[], None] = lambda: None
         server.tally.opened(self)
 
-    def receive_into(self, buffer: memoryview, due: float = math.inf) -> int:
-        """Receive at least a byte; the number received, 0 once the caller has closed.
-
-        `due` is a time, in monotonic seconds, beyond which not to wait for it.
-        """
-        due = min(due, time.monotonic() + self._idle_timeout)
+    def receive_into(self, buffer: memoryview) -> int:
+        """Receive at least a byte; the number received, 0 once the caller has closed."""
+        due = time.monotonic() + self._idle_timeout
         size = self._receive_into(buffer, due, Ending.IDLE)
         self.received += size
         return size

@@ -33,6 +33,9 @@ IP_PMTUDISC_OMIT = 5  # Linux's value, for which Python has no name before 3.14
 # so it could not learn from that. Nor from an ICMP error that is forged.
 _IPV4: tuple[Option, ...] = ((IPPROTO_IP, "IP_MTU_DISCOVER", IP_PMTUDISC_OMIT),)
 
+# The send buffer is full, or the queue of the network interface is.
+NO_ROOM = {errno.EAGAIN, errno.ENOBUFS}
+
 # The kernel was built without IPv6, or it was turned off.
 NO_IPV6 = {errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL}
 
@@ -155,8 +158,8 @@ class Datagrams:
                     continue
                 except NotUnicast:
                     reason = "not_unicast"
-                except OSError:
-                    reason = "not_sent"
+                except OSError as error:
+                    reason = "send_buffer" if error.errno in NO_ROOM else "not_sent"
             self._tally.drops[reason] += 1
         self._tally.moved_datagrams(received, received_bytes, sent, sent_bytes)
 

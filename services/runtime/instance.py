@@ -36,12 +36,12 @@ class Instance:
         self.stop.drain_timeout = settings.drain_timeout
         sink, text = Sink.of(sys.stdout), sys.stdout is not None and sys.stdout.isatty()
         self.log = Log(service.name, settings.log_level, sink, text=text)
-        self._quiet = Log(service.name, "warning", sink, text=text)
         self._service = service
         # Opened now: later there may be no descriptor for it.
         is_terminal = sys.stderr is not None and sys.stderr.isatty()
         self._terminal = Sink.of(sys.stderr) if is_terminal else None
-        self._cap = connection_cap(ceil(settings.max_connections / settings.workers))
+        asked = ceil(settings.max_connections / settings.workers)
+        self._cap = connection_cap(asked, reserved_descriptors(settings))
         self._refused: Refused = {}
         self.ports = open_service_ports(settings, self._refused)
         self.admin_listener = open_admin_port(settings, self._refused)
@@ -57,19 +57,22 @@ class Instance:
         return Server(port.listener, self._service, self.stop, self.log, *beside)
 
     def serve_admin(self, is_alive: Callable[[], bool], counts: Callable[[], Counts]) -> None:
-        """Serve the admin port, if there is one, in a thread that ends with the process."""
+        """Serve the admin port, if there is one, in a thread that ends with the process.
+
+        Raises CannotStart.
+        """
         if not self.admin_listener:
             return
-        from runtime import threaded  # imported where there is an admin port only
-        from runtime.admin import MAX_CONNECTIONS, Admin
-        from runtime.metrics import metrics_text
+        from runtime.admin import Admin  # imported only when there is an admin port
+        from runtime.admin_port import AdminPort
+        from runtime.metrics import Metrics
 
-        name, model, stop = self._service.name, self.settings.model, self.stop
-        service = Admin(
-            is_alive, lambda: not stop.signalled, lambda: metrics_text(counts(), name, model)
-        )
-        beside = (Tally(), Heartbeat(), MAX_CONNECTIONS)
-        start(threaded.serve, Server(self.admin_listener, service, Stop(), self._quiet, *beside))
+        metrics = Metrics(counts, self._service.name, self.settings.model)
+        pages = Admin(is_alive, lambda: not self.stop.signalled, metrics.text)
+        try:
+            start(AdminPort.serve, AdminPort(self.admin_listener, pages.answer, self.log))
+        except OSError as error:
+            raise CannotStart(f"admin port: {(error.strerror or str(error)).lower()}") from None
 
     def say_ready(self) -> None:
         """Write the first line of the log, and which socket options the server does without."""
@@ -99,14 +102,25 @@ class Instance:
         self.log.write("info", "stopped", cut=counts[Ending.DRAINED])
 
 
-def connection_cap(asked: int) -> int:
+def reserved_descriptors(settings: Settings) -> int:
+    """Return how many descriptors of a serving process are not for connections of the service."""
+    if not settings.admin_port or settings.workers > 1:  # workers have the admin port beside them
+        return RESERVED_DESCRIPTORS
+    from runtime.admin_port import MAX_CLIENTS  # imported only when there is an admin port
+
+    return RESERVED_DESCRIPTORS + MAX_CLIENTS
+
+
+def connection_cap(asked: int, reserved: int) -> int:
     """The callers that one process may have, where that many are asked for. Raises CannotStart."""
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if limit == resource.RLIM_INFINITY:
         return asked
-    if limit <= RESERVED_DESCRIPTORS:
-        raise CannotStart(f"RLIMIT_NOFILE {limit}: leaves no descriptor for a caller")
-    return min(asked, limit - RESERVED_DESCRIPTORS)
+    if limit <= reserved:
+        raise CannotStart(
+            f"RLIMIT_NOFILE {limit}: leaves no descriptor for a connection, needs {reserved + 1}"
+        )
+    return min(asked, limit - reserved)
 
 
 def start(work: Callable[[*Arguments], None], *arguments: *Arguments) -> Thread:

@@ -49,17 +49,19 @@ class Scoreboard:
     """A slot for each worker, made before the first is forked; and the times of a stop."""
 
     def __init__(self, workers: int) -> None:
-        cells = TIMES + workers * (1 + len(NAMES))
+        cells = TIMES + 1 + workers * (1 + len(NAMES))
         self._free = memoryview(mmap.mmap(-1, cells * CELL_BYTES))  # shared with every fork
         self.times = self._take(TIMES).cast("d")
+        self.supervisor = Heartbeat(self._take(1).cast("d"))
         self.slots = [
             Slot(Heartbeat(self._take(1).cast("d")), self._take(len(NAMES)).cast("q"))
             for _ in range(workers)
         ]
 
     def is_alive(self) -> bool:
-        """Whether no worker has been at one turn for too long."""
-        return all(slot.heartbeat.is_alive() for slot in self.slots)
+        """Return whether neither the supervisor nor a worker is stopped or stuck."""
+        heartbeats = [self.supervisor, *(slot.heartbeat for slot in self.slots)]
+        return all(each.is_alive() for each in heartbeats)
 
     def counts(self) -> Counts:
         """The sums over all workers."""

@@ -23,6 +23,9 @@ from runtime.scoreboard import Scoreboard, Slot
 from runtime.signals import StopSignals
 from runtime.tally import Tally
 
+# How often the supervisor shows that it is neither stopped nor stuck.
+LONGEST_WAIT_S = 1.0
+
 
 class Supervisor:
     """The children of a server, in the process that was started."""
@@ -66,7 +69,9 @@ class Supervisor:
         while self._workers and (now := time.monotonic()) < until:
             self._start_due(now)
             due = [child.due for child in self._children() if not child.pid]
-            if self._signals.wait(min([until, *due])) in self._signals.requests:
+            until_next = min([until, now + LONGEST_WAIT_S, *due])
+            self._scoreboard.supervisor.cell[0] = until_next  # since when there is work again
+            if self._signals.wait(until_next) in self._signals.requests:
                 return True
             self._reap()
         return False

@@ -13,7 +13,8 @@ DROP_REASONS = (
     *("source_port", "source_address"),  # it may be another such service, or nobody
     *("rate", "total_rate"),  # too many, from one source or from all
     "not_unicast",  # it was sent to many
-    "not_sent",  # no room in the send buffer, no route, too big for the path
+    "send_buffer",  # no room: other answers wait for their neighbours to resolve (ARP), say
+    "not_sent",  # no route, too big for the path
 )
 
 # Why a caller could not be accepted.
@@ -78,11 +79,12 @@ class Tally:
     def counts(self) -> Counts:
         """All numbers, bytes over ended and open connections included."""
         with self.lock:
-            return {
+            connections = list(self.open.values())
+            counts: Counts = {
                 "connections": self.connections,
-                "open": len(self.open),
-                "received": self._received + sum(each.received for each in self.open.values()),
-                "sent": self._sent + sum(each.sent for each in self.open.values()),
+                "open": len(connections),
+                "received": self._received,
+                "sent": self._sent,
                 "datagrams_received": self.datagrams_received,
                 "datagrams_sent": self.datagrams_sent,
                 "datagram_bytes_received": self.datagram_bytes_received,
@@ -91,6 +93,10 @@ class Tally:
                 **self.drops,
                 **self.accept_errors,
             }
+        # Without the lock, since every accept takes it. An ended connection keeps its own sums.
+        counts["received"] += sum(each.received for each in connections)
+        counts["sent"] += sum(each.sent for each in connections)
+        return counts
 
     def publish(self) -> None:
         """Copy all numbers to the cells, if there are any: what the supervisor knows of them."""

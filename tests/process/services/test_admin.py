@@ -120,22 +120,6 @@ def test_check_asks_the_admin_port(serve: Serve) -> None:
     assert [line["event"] for line in server.lines] == ["ready", "stopped"]
 
 
-@pytest.mark.fault("more silent clients of the admin port than its limit")
-def test_silent_clients_make_room(serve: Serve) -> None:
-    """Eight silent clients do not keep the ninth waiting; whoever stays silent is cut in 5 s."""
-    server = serve("echo", admin=True)
-    silent = [server.connect_admin() for _ in range(8)]
-    for each in silent:
-        each.sendall(b"GET / HT")
-    began = time.monotonic()
-    for _ in range(20):
-        assert server.ask_admin("/livez")[0] == 200
-    assert time.monotonic() - began < 3
-    for each in silent:
-        assert each.recv(1) == b""
-        each.close()
-
-
 def test_the_identity_ends_the_line(serve: Serve) -> None:
     """D5: with an identity daytime says who tells the time; echo has no such setting."""
     server = serve("daytime", "--identity", "web-1", "--format", "iso", "--udp")

@@ -5,10 +5,12 @@ import socket
 import struct
 import time
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from process.services.network_namespaces import linked
 from server_process import Serve, ServerProcess, wait_until
 
 FAULTY = str(Path(__file__).parent / "faulty.py")
@@ -90,12 +92,54 @@ def test_a_full_send_buffer_drops_the_answer(serve: Serve, model: str, error: st
         asking.connect(("127.0.0.1", server.port))
         for _ in range(100):
             asking.send(b"lost")
-        wait_until(lambda: counters(server)["not_sent"] == 100, "the counted drops")
+        wait_until(lambda: counters(server)["send_buffer"] == 100, "the counted drops")
         asking.send(b"next")
         assert asking.recv(16) == b"next"
         assert heard(asking) == 0
     assert server.stop() == 0
     assert server.stderr == ""
+
+
+def send_forged(port: int, count: int) -> None:
+    """Send datagrams to 10.77.0.1 from as many addresses of its link that no host has."""
+    with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as raw:
+        for number in range(count):
+            source = bytes([10, 77, *divmod(256 + number, 256)])
+            udp = struct.pack("!HHHH4x", 5000, port, 12, 0)
+            head = (0x45, 0, 20 + len(udp), 0, 0, 64, socket.IPPROTO_UDP, 0)
+            ip = struct.pack("!BBHHHBBH4s4s", *head, source, bytes([10, 77, 0, 1]))
+            raw.sendto(ip + udp, ("10.77.0.1", 0))
+
+
+def ask_across(port: int) -> None:
+    """Have a datagram answered by 10.77.0.1."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+        asking.settimeout(0.1)
+        asking.connect(("10.77.0.1", port))
+
+        def is_answered() -> bool:
+            asking.send(b"x")
+            with suppress(TimeoutError):
+                return asking.recv(16) == b"x"
+            return False
+
+        wait_until(is_answered, "an answer")
+
+
+@pytest.mark.fault("forged sources on our own link that no host has")
+def test_answers_to_absent_neighbours_fill_the_send_buffer(serve: Serve, model: str) -> None:
+    """While the kernel looks for neighbours that are not there (ARP), answers to them fill the send
+    buffer; what finds no room is counted, and other clients are answered when it has given up.
+    """
+    with linked() as (ours, theirs):
+        flags = ("--udp", "--udp-rate", "0", "--model", model)
+        server = serve("echo", *flags, admin=True, before=ours.enter)
+        theirs.run(partial(ask_across, server.port))
+        theirs.run(partial(send_forged, server.port, 1000))
+        wait_until(lambda: ours.run(partial(counters, server))["send_buffer"], "the counted drops")
+        theirs.run(partial(ask_across, server.port))
+        told = ours.run(partial(counters, server))
+        assert told["received"] == told["sent"] + told["send_buffer"]
 
 
 @pytest.mark.fault("an answer larger than the path MTU, over IPv4")

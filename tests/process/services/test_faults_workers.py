@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -368,6 +369,35 @@ def test_a_stopped_worker_is_not_alive(serve: Serve) -> None:
     assert server.ask_admin("/readyz")[0] == 503
     kill(worker, signal.SIGCONT)
     wait_until(lambda: server.ask_admin("/livez")[0] == 200, "the recovery")
+
+
+@pytest.mark.fault("the supervisor stopped (SIGSTOP) or stuck, with or without a dead worker")
+@pytest.mark.parametrize("is_one_dead", [False, True], ids=["all live", "one dead"])
+def test_a_stopped_supervisor_is_not_alive(serve: Serve, is_one_dead: bool) -> None:
+    """While the supervisor is stopped it neither replaces a worker nor obeys a signal, so /livez
+    and /readyz are 503; once it continues they are 200 again.
+    """
+    server = serve("echo", *TWO, admin=True)
+    victim = server.workers()[0]
+    assert server.ask_admin("/livez")[0] == 200
+    server.send(signal.SIGSTOP)
+    if is_one_dead:
+        kill(victim)
+    wait_until(lambda: server.ask_admin("/livez")[0] == 503, "the report")
+    assert server.ask_admin("/readyz")[0] == 503
+    server.send(signal.SIGCONT)
+    wait_until(lambda: server.ask_admin("/livez")[0] == 200, "the recovery")
+    assert (victim in server.workers()) != is_one_dead
+    assert server.stop() == 0
+
+
+def test_an_idle_supervisor_is_alive(serve: Serve) -> None:
+    """A supervisor with nothing to do stays alive beyond the 5 s after which it would be stuck."""
+    server = serve("echo", *TWO, admin=True)
+    until = time.monotonic() + 7
+    while time.monotonic() < until:
+        assert server.ask_admin("/livez")[0] == 200
+        time.sleep(0.1)
 
 
 @pytest.mark.fault("a worker stuck in one callback")

@@ -1,13 +1,16 @@
 """The admin port's answers to request heads, and the metrics text."""
 
+import time
+from collections import Counter
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime.admin import Admin
 from runtime.connection import Ending
-from runtime.metrics import metrics_text
-from runtime.tally import Tally
+from runtime.metrics import MAX_AGE_S, Metrics, metrics_text
+from runtime.tally import Counts, Tally
 
 
 def admin(*, alive: bool = True, ready: bool = True) -> Admin:
@@ -97,3 +100,38 @@ def test_metrics_are_prometheus_text() -> None:
     for name in names:
         assert any(line.startswith(f"# TYPE {name} ") for line in lines)
         assert any(line.startswith(f"# HELP {name} ") for line in lines)
+
+
+@pytest.mark.fault("many scrapers of /metrics beside thousands of connections")
+def test_metrics_are_computed_once_for_many_scrapers() -> None:
+    """Within 0.25 s all scrapers get the same text, after that a new one."""
+    tally, calls = Tally(), Counter[str]()
+
+    def counts() -> Counts:
+        calls["counts"] += 1
+        return tally.counts()
+
+    metrics, began = Metrics(counts, "echo", "evented"), time.monotonic()
+    texts = [metrics.text() for _ in range(8)]
+    assert calls["counts"] == 1 or time.monotonic() - began >= MAX_AGE_S
+    tally.connections = 3
+    time.sleep(MAX_AGE_S)
+    assert "small_services_connections_total 3\n" in metrics.text()
+    assert set(texts) == {metrics_text(Tally().counts(), "echo", "evented")}
+
+
+def test_sums_are_made_without_the_lock() -> None:
+    """No accept waits while the bytes of open connections are summed."""
+
+    class Watching:
+        sent = 5
+
+        @property
+        def received(self) -> int:
+            assert not tally.lock.locked()
+            return 7
+
+    tally = Tally()
+    tally.open[0] = Watching()
+    counts = tally.counts()
+    assert (counts["open"], counts["received"], counts["sent"]) == (1, 7, 5)

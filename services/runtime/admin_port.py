@@ -1,0 +1,180 @@
+"""The admin port's loop: one thread answers all clients, in the order in which they arrive.
+
+The thread starts before the service and ends with the process. So the admin port answers during a
+drain, and also when the system refuses a further thread or descriptor.
+"""
+
+import os
+import select
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from socket import MSG_DONTWAIT, SHUT_WR, socket
+
+from runtime.admin import is_whole
+from runtime.listening import NOT_NOW, NOT_NOW_PAUSE_S, accept
+from runtime.logs import Log
+
+# A further client closes the oldest connection. So this is how many later connections a health
+# check survives between its connect and its request.
+MAX_CLIENTS = 64
+
+# Connections accepted between two polls: few enough that each client is polled once before later
+# connections can close its own.
+ACCEPT_BATCH = MAX_CLIENTS // 2
+
+# More than the clients of a flood that waits for its answers. A client that finds the backlog full
+# repeats its SYN after 1 s, which is too late for a health check. The kernel lowers the backlog to
+# net.core.somaxconn, 4096 on current Linux.
+BACKLOG = 4096
+
+# From the accept to the close.
+TIMEOUT_S = 5.0
+
+RECEIVE_BYTES = 4096
+
+# Input that a client may send before it closes: a head, and the rest of a body that nothing reads.
+MAX_INPUT_BYTES = 64 * 1024
+
+
+class Client:
+    """A client of the admin port: its connection, and the part of its request that has arrived."""
+
+    __slots__ = ("expires_at", "head", "is_answered", "received", "socket")
+
+    def __init__(self, connected: socket) -> None:
+        self.socket = connected
+        self.expires_at = time.monotonic() + TIMEOUT_S
+        self.head = b""
+        self.is_answered = False
+        self.received = 0
+
+
+class AdminPort:
+    """The clients of the admin port by descriptor, in the order of arrival."""
+
+    def __init__(self, listener: socket, answer: Callable[[bytes], bytes], log: Log) -> None:
+        listener.listen(BACKLOG)
+        self._listener = listener
+        self._answer = answer
+        self._log = log
+        self._clients: dict[int, Client] = {}
+        self._poll = select.poll()
+        self._poll.register(listener, select.POLLIN)
+        self._null = os.open(os.devnull, os.O_RDONLY)
+        # Descriptors held only to be replaced by a client's: the service may use up all others.
+        self._held: list[int] = []
+        self._hold()
+
+    def serve(self) -> None:
+        """Answer clients until the process ends."""
+        while True:
+            try:
+                self._turn()
+            except MemoryError:
+                time.sleep(NOT_NOW_PAUSE_S)
+
+    def _turn(self) -> None:
+        ready = {descriptor for descriptor, _ in self._poll.poll(self._timeout_ms())}
+        for descriptor in ready & self._clients.keys():
+            self._serve(self._clients[descriptor])
+        self._end_expired()
+        if self._listener.fileno() in ready:
+            self._accept_queued()
+
+    def _accept_queued(self) -> None:
+        try:
+            for _ in range(ACCEPT_BATCH):
+                self._free_descriptor()
+                if not (accepted := accept(self._listener)):
+                    break
+                self._begin(accepted[0])
+        except OSError as error:
+            if error.errno not in NOT_NOW:
+                raise
+            self._log.seldom("warning", "accept failed", port="admin", error=error.strerror)
+            time.sleep(NOT_NOW_PAUSE_S)
+        finally:
+            self._hold()
+
+    def _begin(self, connected: socket) -> None:
+        client = Client(connected)
+        self._clients[connected.fileno()] = client
+        self._poll.register(connected, select.POLLIN)
+        self._serve(client)
+
+    def _serve(self, client: Client) -> None:
+        """Receive what has arrived, and answer the request if it is whole."""
+        try:
+            data = client.socket.recv(RECEIVE_BYTES, MSG_DONTWAIT)
+        except BlockingIOError:
+            return
+        except (OSError, MemoryError):
+            data = b""
+        client.received += len(data)
+        if not data or client.received > MAX_INPUT_BYTES:
+            self._end(client)
+        elif not client.is_answered:
+            client.head += data
+            if is_whole(client.head):
+                self._send_answer(client)
+
+    def _send_answer(self, client: Client) -> None:
+        """Send the answer, then discard input until the client closes.
+
+        To close while input is unread would reset the connection, and could destroy the answer
+        (RFC 9112 section 9.6).
+        """
+        client.is_answered = True
+        try:
+            # No wait for room: an answer is smaller than the send buffer of a new connection.
+            client.socket.send(self._answer(client.head), MSG_DONTWAIT)
+            client.socket.shutdown(SHUT_WR)
+        except OSError:
+            self._end(client)
+
+    def _end_expired(self) -> None:
+        now = time.monotonic()
+        while self._clients and self._oldest().expires_at <= now:
+            self._end(self._oldest())
+
+    def _end(self, client: Client) -> None:
+        """Close a connection, and hold its descriptor instead."""
+        descriptor = self._forget(client)
+        try:
+            # In one call, or another thread could take the descriptor in between.
+            os.dup2(self._null, descriptor, inheritable=False)
+            client.socket.detach()
+            self._held.append(descriptor)
+        except OSError:  # RLIMIT_NOFILE was lowered below it
+            client.socket.close()
+
+    def _free_descriptor(self) -> None:
+        """Close a held descriptor for the next client; if none is held, the oldest connection."""
+        if self._held:
+            os.close(self._held.pop())
+        elif self._clients:
+            client = self._oldest()
+            self._forget(client)
+            client.socket.close()
+
+    def _forget(self, client: Client) -> int:
+        descriptor = client.socket.fileno()
+        del self._clients[descriptor]
+        self._poll.unregister(descriptor)
+        return descriptor
+
+    def _hold(self) -> None:
+        """Hold a descriptor for each client that there is room for, as far as there are any."""
+        with suppress(OSError):
+            while len(self._held) + len(self._clients) < MAX_CLIENTS:
+                self._held.append(os.dup(self._null))
+
+    def _oldest(self) -> Client:
+        return next(iter(self._clients.values()))
+
+    def _timeout_ms(self) -> float | None:
+        """How long no connection expires; None if there is none."""
+        if not self._clients:
+            return None
+        return max(0.0, self._oldest().expires_at - time.monotonic()) * 1000
