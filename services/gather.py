@@ -49,8 +49,9 @@ PT_INTERP = 3
 
 def main(service: str, root: Path) -> None:
     """Copy to `root` what `python3.13 -m service` needs when it runs in this directory."""
-    own = [path.absolute() for name in ("runtime", service) for path in Path(name).glob("*.py")]
-    modules = [f"{path.parent.name}.{path.stem}" for path in own]
+    sources = [path for name in ("runtime", service) for path in Path(name).rglob("*.py")]
+    modules = [".".join(path.with_suffix("").parts) for path in sources]
+    own = [path.absolute() for path in sources]
     files = {*own, *loaded([*modules, *LATE]), Path(sys.executable), loader(Path(sys.executable))}
     files |= {link for file in files if ".so" in file.name for link in links(file)}
     if Path(zoneinfo.__file__) in files:
