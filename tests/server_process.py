@@ -17,6 +17,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from children import children, end
+
 SERVICES = Path(__file__).parent.parent / "services"
 
 # The interpreter that serves; the images' own, say.
@@ -170,8 +172,7 @@ class ServerProcess:
 
     def children(self) -> list[int]:
         """The processes that it has started, in the order of their birth; [] if nobody tells."""
-        file = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
-        return [int(pid) for pid in file.read_text().split()] if file.exists() else []
+        return children(self.process.pid)
 
     def workers(self) -> list[int]:
         """The children that wait for callers, once they are as many as were asked for."""
@@ -238,12 +239,7 @@ class ServerProcess:
 
     def end(self) -> None:
         """Kill the process if it still runs, and its children with it."""
-        if self.process.poll() is None:
-            children = self.children()
-            self.process.kill()
-            for pid in children:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
+        end(self.process)
         self.wait()
         for stream in (self.process.stdout, self.process.stderr):
             if stream:

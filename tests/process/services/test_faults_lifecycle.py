@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from children import running
 from peer import Peer, repeat
 from server_process import PYTHON, Serve, ServerProcess, environment, receive_all, wait_until
 
@@ -48,6 +49,7 @@ def send(caller: socket.socket, refused: threading.Event) -> None:
 
 
 @pytest.mark.fault("SIGTERM under connect load")
+@pytest.mark.usefixtures("own_network")
 def test_no_answer_is_cut_by_a_stop_under_load(serve: Serve, model: str) -> None:
     """50 clients who call again and again while SIGTERM comes get their whole answer, or are
     refused before its first byte: never a part of it.
@@ -195,7 +197,7 @@ def test_a_check_ends_at_a_signal(number: signal.Signals) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = str(silent.getsockname()[1])
         command = [PYTHON, "-m", "echo", "--check", "--host", "127.0.0.1", "--port", port]
-        with subprocess.Popen(command, env=environment(), stderr=subprocess.PIPE) as check:
+        with running(command, env=environment(), stderr=subprocess.PIPE) as check:
             silent.settimeout(20)
             with silent.accept()[0]:
                 check.send_signal(number)

@@ -73,6 +73,7 @@ def test_accept_queued_takes_whoever_waits() -> None:
 
 
 @pytest.mark.fault("a flood of connects at the stop")
+@pytest.mark.usefixtures("own_network")
 def test_accept_queued_ends_under_a_flood() -> None:
     """A queue that new connections keep filling is emptied of as many as it can hold."""
     with ExitStack() as stack:
