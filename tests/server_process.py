@@ -17,6 +17,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from scripts.parent import end_with
+
 SERVICES = Path(__file__).parent.parent / "services"
 
 # The interpreter that serves; the images' own, say.
@@ -64,6 +66,13 @@ class ServerProcess:
     ) -> None:
         # The admin port cannot be 0, which means none; so one that was free a moment ago.
         self.admin_port = free_port() if admin else 0
+        parent = os.getpid()
+
+        def prepare() -> None:
+            end_with(parent)  # first, while it has all its privileges and limits
+            if before:
+                before()
+
         self.lines: list[dict[str, Any]] = []
         self.process = subprocess.Popen(
             [
@@ -74,7 +83,7 @@ class ServerProcess:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            preexec_fn=before,
+            preexec_fn=prepare,
         )
         assert self.process.stdout
         # Room for thousands of lines: a reader that a busy machine holds up must lose none. A user
