@@ -102,12 +102,14 @@ def zones() -> set[Path]:
 
 
 def is_zone(directory: str, name: str) -> bool:
-    """Return whether a directory of zone files has the zone.
+    """Return whether a directory of zone files has the zone, without a link out of it.
 
-    Debian's has a link `localtime` out of it, to the zone of the host.
+    Debian's has the link `localtime` to /etc/localtime, which is a link back to the host's zone.
     """
     path = Path(directory, name)
-    return path.is_file() and path.resolve().is_relative_to(Path(directory).resolve())
+    while path.is_symlink() and path.is_relative_to(directory):
+        path = Path(os.path.normpath(path.parent / path.readlink()))
+    return path.is_relative_to(directory) and path.is_file()
 
 
 def copy(path: Path, root: Path) -> None:

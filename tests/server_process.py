@@ -47,8 +47,9 @@ def wait_until(condition: Callable[[], Any], what: str, patience_s: float = PATI
 
 
 def environment(**variables: str) -> dict[str, str]:
-    """The environment of a child: ours, without what would be a setting."""
-    kept = {k: v for k, v in os.environ.items() if not k.startswith("SERVE_") and k != "TZ"}
+    """The environment of a child: ours, without what would be a setting, or hide its modules."""
+    left_out = {"TZ", "PYTHONSAFEPATH"}
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("SERVE_") and k not in left_out}
     return kept | {"PYTHONPATH": str(SERVICES)} | variables
 
 

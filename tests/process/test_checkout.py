@@ -65,11 +65,11 @@ def test_a_client_image_of_a_private_checkout(tmp_path: Path) -> None:
 
 @pytest.mark.fault("a base image whose zone directory links to /etc/localtime")
 def test_an_image_has_no_zone_of_its_host(tmp_path: Path) -> None:
-    """A link in the zone directory to a file outside of it, such as /etc/localtime, is left out."""
+    """A link in the zone directory to a path outside of it, such as /etc/localtime, is left out."""
     zones, local = tmp_path / "zones", tmp_path / "localtime"
     zones.mkdir()
-    for path in (zones / "UTC", local):
-        path.write_bytes(b"TZif")
+    (zones / "UTC").write_bytes(b"TZif")
+    local.symlink_to(zones / "UTC")
     (zones / "localtime").symlink_to(local)
     (zones / "Zulu").symlink_to("UTC")
     root = tmp_path / "root"
