@@ -73,10 +73,10 @@ test-kubernetes: .venv/ready ## bring all up on a demo cluster, test it there, t
 	@$(PYTHON) scripts/kubernetes.py test
 
 soak: python ## good and hostile callers on all models for ten minutes (or SECONDS=...)
-	@PYTHONPATH=tests:. $(PYTHON) -m soak $(SECONDS:%=--seconds %) $(SEED:%=--seed %)
+	@PYTHONPATH=tests $(PYTHON) -m soak $(SECONDS:%=--seconds %) $(SEED:%=--seed %)
 
 conformance: .venv/ready ## check ours, others and broken servers; write docs/conformance.md; needs Linux
-	@PYTHONPATH=tests:. $(BIN)/python -m conformance
+	@PYTHONPATH=tests $(BIN)/python -m conformance
 
 k8s-up: python ## bring all up on the demo cluster that kubectl points at (or CONTEXT=...)
 	@$(PYTHON) scripts/kubernetes.py up
