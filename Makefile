@@ -6,13 +6,17 @@ define ASK
 @echo "$(CLIENT) $(1)"
 @$(CLIENT) $(1) || { $(COMPOSE) logs --tail 3; exit 1; }
 endef
+# Runs the second command even if the first fails, and fails if one of them does.
+BOTH = $(1); status=$$?; $(2) && exit $$status
 SERVICES := daytime echo web
 BIN := .venv/bin
 FUZZ_SECONDS ?= 20
-SCRIPTS := $(filter-out %.py,$(wildcard scripts/*)) .ci/run
+SCRIPTS := $(filter-out %.py %__pycache__,$(wildcard scripts/* .ci/*))
 
 # All of docker-compose.yml: what is built and started here is also logged and taken down.
 export COMPOSE_PROFILES := tools
+# It hides the current directory, from which `python -m` imports scripts, services and tests.
+unexport PYTHONSAFEPATH
 # For a label of the images.
 export REVISION := $(shell git describe --always --dirty --abbrev=40 --exclude='*' 2>/dev/null)
 
@@ -47,23 +51,23 @@ logs: engine ## follow the logs until Ctrl-C
 	@$(COMPOSE) logs --follow || [ $$? = 130 ]
 
 run: python ## run both services on 127.0.0.1 without Docker, until Ctrl-C
-	@$(PYTHON) scripts/run.py
+	@exec $(PYTHON) -m scripts.run $$PPID
 
 demo-blocking: python ## show who waits for whom under each model, in six seconds
-	@$(PYTHON) scripts/demo_blocking.py
+	@$(PYTHON) -m scripts.demo_blocking
 
 test: .venv/ready ## run all tests; those over Docker too, where an engine answers
 	@! docker info >/dev/null 2>&1 || $(MAKE) --no-print-directory images
 	@# Most tests wait for something, so more of them run at a time than there are cores.
-	$(BIN)/pytest --numprocesses 4 --ignore tests/integration --ignore tests/kubernetes
-	$(BIN)/pytest tests/integration
+	$(call BOTH,$(BIN)/pytest --numprocesses 4 --ignore tests/integration --ignore tests/kubernetes,\
+	    $(BIN)/pytest tests/integration)
 
 test-integration: images .venv/ready ## run the tests over Docker
 	REQUIRE_DOCKER=1 $(BIN)/pytest tests/integration
 
 test-faults: images .venv/ready ## run the tests of what goes wrong alone; two minutes
-	$(BIN)/pytest --numprocesses 4 $(wildcard tests/process/*/test_faults*.py)
-	REQUIRE_DOCKER=1 $(BIN)/pytest tests/integration/test_faults.py
+	$(call BOTH,$(BIN)/pytest --numprocesses 4 $(wildcard tests/process/*/test_faults*.py),\
+	    REQUIRE_DOCKER=1 $(BIN)/pytest tests/integration/test_faults.py)
 
 test-kubernetes: .venv/ready ## bring all up on a demo cluster, test it there, take it down
 	@$(PYTHON) scripts/kubernetes.py test

@@ -10,6 +10,8 @@ from pathlib import Path
 from subprocess import Popen
 from typing import Any
 
+from scripts.parent import end_with
+
 LIBC = ctypes.CDLL(None)
 INTERRUPTIONS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 
@@ -21,8 +23,10 @@ def started(argv: Sequence[str], core: int, **options: Any) -> Iterator[Popen[An
     Interruptions wait until there is somebody who does. Raises OSError.
     """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, INTERRUPTIONS)
+    parent = os.getpid()
 
     def prepare() -> None:
+        end_with(parent)
         os.sched_setaffinity(0, {core})
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 

@@ -80,7 +80,8 @@ class Images:
         """A peer in Python, and the directory with what it imports."""
         mounts = {PEERS: "/peers"} | ({path: "/path"} if path else {})
         options = [f"--volume={here}:{there}:ro" for here, there in mounts.items()]
-        options += ["--env=PYTHONPATH=/path", "--user=10001:10001"]
+        # A checkout may be readable for its owner alone.
+        options += ["--env=PYTHONPATH=/path", f"--user={os.getuid()}:{os.getgid()}"]
         command = [self._base, "python3.13", f"/peers/{script}", *arguments]
         return self._confined(options, command, core)
 

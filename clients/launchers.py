@@ -1,4 +1,9 @@
-"""Write a launcher for each command of pyproject.toml, as pip would if the base image had it."""
+"""Install this directory: a launcher for each command of pyproject.toml, and modes for all users.
+
+    python3.13 launchers.py DIRECTORY
+
+pip would do it, if the base image had pip.
+"""
 
 import subprocess
 import sys
@@ -12,6 +17,12 @@ from {module} import {function}
 
 sys.exit({function}())
 """
+
+# The build context has the modes that the umask of its checkout left, such as 600.
+for path in (Path(), *Path().rglob("*")):
+    if not path.is_symlink():
+        mode = path.stat().st_mode
+        path.chmod(mode | (mode & 0o500) >> 3 | (mode & 0o500) >> 6)  # chmod a+rX
 
 directory = Path(sys.argv[1])
 directory.mkdir(parents=True, exist_ok=True)

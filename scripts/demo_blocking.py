@@ -9,9 +9,12 @@ import sys
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, closing
+from functools import partial
 from pathlib import Path
 from subprocess import PIPE, Popen
 from typing import NamedTuple
+
+from scripts.parent import end_with
 
 SERVICES = Path(__file__).parent.parent / "services"
 
@@ -102,7 +105,14 @@ async def server(model: str) -> AsyncIterator[tuple[int, int]]:
     command = [sys.executable, "-m", "echo", *flags]
     # In a session of its own, so that a Ctrl-C is ours alone to handle. Not a process of asyncio,
     # which may complain of one that ends just when it is killed.
-    with Popen(command, cwd=SERVICES, stdout=PIPE, stderr=PIPE, start_new_session=True) as child:
+    with Popen(
+        command,
+        cwd=SERVICES,
+        stdout=PIPE,
+        stderr=PIPE,
+        preexec_fn=partial(end_with, os.getpid()),
+        start_new_session=True,
+    ) as child:
         try:
             yield await asyncio.to_thread(port_of, child), child.pid
         finally:

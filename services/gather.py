@@ -49,8 +49,9 @@ PT_INTERP = 3
 
 def main(service: str, root: Path) -> None:
     """Copy to `root` what `python3.13 -m service` needs when it runs in this directory."""
-    own = [path.absolute() for name in ("runtime", service) for path in Path(name).glob("*.py")]
-    modules = [f"{path.parent.name}.{path.stem}" for path in own]
+    sources = [path for name in ("runtime", service) for path in Path(name).rglob("*.py")]
+    modules = [".".join(path.with_suffix("").parts) for path in sources]
+    own = [path.absolute() for path in sources]
     files = {*own, *loaded([*modules, *LATE]), Path(sys.executable), loader(Path(sys.executable))}
     files |= {link for file in files if ".so" in file.name for link in links(file)}
     if Path(zoneinfo.__file__) in files:
@@ -63,6 +64,7 @@ def main(service: str, root: Path) -> None:
             bytecode = place(Path(cache_from_source(str(file))), root)
             mode = py_compile.PycInvalidationMode.UNCHECKED_HASH  # nobody edits a source there
             py_compile.compile(str(file), str(bytecode), doraise=True, invalidation_mode=mode)
+    share(root)
 
 
 def loaded(modules: list[str]) -> set[Path]:
@@ -92,13 +94,23 @@ def links(library: Path) -> list[Path]:
 
 
 def zones() -> set[Path]:
-    """The data of every time zone."""
-    paths = [
-        Path(path, zone) for path in zoneinfo.TZPATH for zone in zoneinfo.available_timezones()
-    ]
-    return {path for path in paths if path.exists()} or sys.exit(
+    """Return the data files of every time zone of the IANA database."""
+    names = zoneinfo.available_timezones()
+    found = {Path(path, name) for path in zoneinfo.TZPATH for name in names if is_zone(path, name)}
+    return found or sys.exit(
         "the base image has no time zone data; in Debian it is the package tzdata"
     )
+
+
+def is_zone(directory: str, name: str) -> bool:
+    """Return whether a directory of zone files has the zone, without a link out of it.
+
+    Debian's has the link `localtime` to /etc/localtime, which is a link back to the host's zone.
+    """
+    path = Path(directory, name)
+    while path.is_symlink() and path.is_relative_to(directory):
+        path = Path(os.path.normpath(path.parent / path.readlink()))
+    return path.is_relative_to(directory) and path.is_file()
 
 
 def copy(path: Path, root: Path) -> None:
@@ -118,6 +130,17 @@ def place(path: Path, root: Path) -> Path:
     placed = root / path.relative_to("/")
     placed.parent.mkdir(parents=True, exist_ok=True)
     return placed
+
+
+def share(root: Path) -> None:
+    """Let every user read what the owner may read, as `chmod -R a+rX` does.
+
+    The build context has the modes that the umask of its checkout left, such as 600.
+    """
+    for path in (root, *root.rglob("*")):
+        if not path.is_symlink():
+            mode = path.stat().st_mode
+            path.chmod(mode | (mode & 0o500) >> 3 | (mode & 0o500) >> 6)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
+import own_network
+
 # A slow machine is no failure: every test has a timeout, and no example needs one of its own.
 settings.register_profile("any machine", deadline=None)
 settings.load_profile("any machine")
@@ -34,3 +36,10 @@ def interruptible() -> Iterator[None]:
     yield
     for number, handler in before:
         signal.signal(number, handler)
+
+
+@pytest.fixture(name="own_network")
+def _own_network() -> Iterator[bool]:
+    """Put the servers and sockets of a test into a network of its own, if that is permitted."""
+    with own_network.own_network() as is_own:
+        yield is_own

@@ -17,6 +17,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from children import children, end
+from scripts.parent import end_with
+
 SERVICES = Path(__file__).parent.parent / "services"
 
 # The interpreter that serves; the images' own, say.
@@ -48,8 +51,9 @@ def wait_until(condition: Callable[[], Any], what: str, patience_s: float = PATI
 
 
 def environment(**variables: str) -> dict[str, str]:
-    """The environment of a child: ours, without what would be a setting."""
-    kept = {k: v for k, v in os.environ.items() if not k.startswith("SERVE_") and k != "TZ"}
+    """The environment of a child: ours, without what would be a setting, or hide its modules."""
+    left_out = {"TZ", "PYTHONSAFEPATH"}
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("SERVE_") and k not in left_out}
     return kept | {"PYTHONPATH": str(SERVICES)} | variables
 
 
@@ -67,6 +71,13 @@ class ServerProcess:
     ) -> None:
         # The admin port cannot be 0, which means none; so one that was free a moment ago.
         self.admin_port = free_port() if admin else 0
+        parent = os.getpid()
+
+        def prepare() -> None:
+            end_with(parent)  # first, while it has all its privileges and limits
+            if before:
+                before()
+
         self.lines: list[dict[str, Any]] = []
         self.process = subprocess.Popen(
             [
@@ -77,7 +88,7 @@ class ServerProcess:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            preexec_fn=before,
+            preexec_fn=prepare,
         )
         assert self.process.stdout
         # Room for thousands of lines: a reader that a busy machine holds up must lose none. A user
@@ -170,8 +181,7 @@ class ServerProcess:
 
     def children(self) -> list[int]:
         """The processes that it has started, in the order of their birth; [] if nobody tells."""
-        file = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
-        return [int(pid) for pid in file.read_text().split()] if file.exists() else []
+        return children(self.process.pid)
 
     def workers(self) -> list[int]:
         """The children that wait for callers, once they are as many as were asked for."""
@@ -238,12 +248,7 @@ class ServerProcess:
 
     def end(self) -> None:
         """Kill the process if it still runs, and its children with it."""
-        if self.process.poll() is None:
-            children = self.children()
-            self.process.kill()
-            for pid in children:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
+        end(self.process)
         self.wait()
         for stream in (self.process.stdout, self.process.stderr):
             if stream:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -61,7 +62,7 @@ class Stack:
     def __init__(self, services: Services) -> None:
         executor = services._docker_compose
         files = [part for file in executor._compose_files for part in ("-f", str(file))]
-        command = executor._compose_command.split()
+        command = shlex.split(executor._compose_command)
         self._compose = [*command, *files, "-p", executor._compose_project_name]
 
     def compose(self, *arguments: str, env: dict[str, str] | None = None) -> str:

@@ -11,11 +11,11 @@ from runtime.signals import StopSignals
 
 
 def main() -> int:
-    """Serve until told to stop; the exit status."""
+    """Serve until a signal stops the server. Returns the exit status."""
     signals = StopSignals()  # before the slower imports, so that no signal is missed
     from daytime.service import Daytime
     from daytime.settings import DaytimeSettings
-    from runtime.server import run
+    from runtime.main import run
 
     return run("daytime", DaytimeSettings, Daytime, signals)
 

@@ -40,7 +40,7 @@ FORMS: dict[str, Callable[[datetime], str]] = {
 
 
 def daytime_line(time: str, identity: str = "") -> bytes:
-    """The line that is sent: a time, perhaps a token for who tells it, and CRLF."""
+    """Return the line to send: the time, the identity token if there is one, and CRLF."""
     return (f"{time} {identity}" if identity else time).encode("ascii") + b"\r\n"
 
 

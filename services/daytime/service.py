@@ -1,4 +1,4 @@
-"""Daytime (RFC 867): send the time on accept, throw input away, close."""
+"""Daytime (RFC 867): send the time on accept, discard input, close."""
 
 import time
 from collections.abc import Callable
@@ -7,12 +7,12 @@ from socket import SHUT_WR, socket
 from daytime.protocol import FORMS, daytime_line
 from daytime.settings import DaytimeSettings
 from daytime.zones import local_time
-from runtime.blocking import BlockingConnection
-from runtime.connection import LINGER_S, Accepted, Ending
-from runtime.conversation import READABLE, WRITABLE, Conversation, Watch
-from runtime.logs import Log
+from runtime.blocking_connection import BlockingConnection
+from runtime.connection import LINGER_S, Accepted, CloseReason
+from runtime.handler import READABLE, WRITABLE, Handler, Watch
+from runtime.log import Log
 
-# Longer than any line of ours, so that the check need not trust who answers.
+# Longer than any line of ours, so that the check is bounded whatever answers.
 MAX_LINE_BYTES = 256
 
 
@@ -20,8 +20,8 @@ class Daytime:
     """The daytime service."""
 
     name = "daytime"
-    # No settings of their own: the caller need not say anything, and one line always fits into
-    # a new connection's send buffer.
+    # Not settings: the client need not send anything, and one line fits into the send buffer of a
+    # new connection.
     idle_timeout = stall_timeout = LINGER_S
 
     def __init__(self, settings: DaytimeSettings) -> None:
@@ -32,7 +32,7 @@ class Daytime:
         self._last: tuple[int | None, bytes] = (None, b"")
 
     def line(self) -> bytes:
-        """The time now, and who tells it; made once a second."""
+        """Return the line of this second. It is made once a second."""
         second, line = self._last
         now = int(time.time())
         if now != second:
@@ -41,27 +41,27 @@ class Daytime:
         return line
 
     def handle(self, connection: BlockingConnection) -> None:
-        """Serve one caller, blocking."""
+        """Send the line and close, over a blocking connection."""
         connection.send_all(self.line())
         connection.close_in_stages()
 
-    def conversations(self, watch: Watch, log: Log) -> Callable[[Accepted], Conversation]:
-        """Serve the callers of an evented loop."""
-        return lambda accepted: Answer(accepted, self.line(), watch)
+    def handlers(self, watch: Watch, log: Log) -> Callable[[Accepted], Handler]:
+        """Return a function that makes the handler of each connection of an event loop."""
+        return lambda accepted: DaytimeHandler(accepted, self.line(), watch)
 
     def answer(self, datagram: memoryview) -> bytes:
-        """Any datagram is answered with the time, whatever is in it."""
+        """Return the line, whatever the datagram contains."""
         return self.line()
 
     def check(self, connected: socket) -> bool:
-        """Whether one line of ASCII comes, and then the end."""
+        """Return whether the server sends one line of ASCII and closes."""
         with connected.makefile("rb") as stream:
             reply = stream.read(MAX_LINE_BYTES)
         line = reply.removesuffix(b"\r\n")
         return len(line) == len(reply) - 2 and line.isascii() and line.decode().isprintable()
 
 
-class Answer(Conversation):
+class DaytimeHandler(Handler):
     """Send the line, then wait for the client to close.
 
     Closing at once would reset the connection if input is unread or still to come, and could
@@ -83,19 +83,19 @@ class Answer(Conversation):
         return not self._unsent
 
     @property
-    def owed(self) -> bool:
+    def has_unsent(self) -> bool:
         """Whether a part of the line is still to be sent."""
         return bool(self._unsent)
 
-    def begin(self, idle_at: float) -> None:
+    def on_accepted(self, idle_at: float) -> None:
         """Send the line. If the kernel has no memory for it now, wait until it has."""
         self.deadline = idle_at
         self._send()
         if self._unsent:
             self._watch(self.socket, WRITABLE)
 
-    def turn(self, idle_at: float) -> Ending | None:
-        """Send what is left of the line, then throw input away until there is no more to come."""
+    def on_ready(self, idle_at: float) -> CloseReason | None:
+        """Send what is left of the line, then discard input until the client closes."""
         if self._unsent:
             self._send()
             if not self._unsent:
@@ -103,11 +103,11 @@ class Answer(Conversation):
             return None
         size = self.socket.recv_into(self._discarded)
         self.received += size
-        return None if size else Ending.DONE
+        return None if size else CloseReason.DONE
 
-    def late(self, now: float) -> Ending | None:
+    def on_expired(self, now: float) -> CloseReason | None:
         """The client has the line but does not close, or the line could not be sent."""
-        return Ending.STALLED if self._unsent else Ending.LINGERED
+        return CloseReason.STALLED if self._unsent else CloseReason.LINGERED
 
     def _send(self) -> None:
         """Send as much as there is room for, and half-close after the last byte."""

@@ -6,8 +6,8 @@ from datetime import UTC, tzinfo
 
 from daytime.protocol import FORMS
 from daytime.zones import named_zone, tz_zone
-from runtime.parsers import text_of
 from runtime.settings import Settings, Variable, port_number, setting
+from runtime.validators import text_of
 
 DEFAULT: tzinfo = UTC
 MAX_IDENTITY = 64

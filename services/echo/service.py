@@ -1,4 +1,4 @@
-"""Echo (RFC 862): send back whatever comes, until the caller has closed its side."""
+"""Echo (RFC 862): send back all that is received, until the client half-closes."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ import sys
 from socket import SHUT_WR
 from typing import TYPE_CHECKING
 
-from runtime.listening import address_text
-from runtime.logs import Sink
+from runtime.log import Sink
+from runtime.tcp import address_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from socket import socket
 
     from echo.settings import EchoSettings
-    from runtime.blocking import BlockingConnection
+    from runtime.blocking_connection import BlockingConnection
     from runtime.connection import Accepted
-    from runtime.conversation import Conversation, Watch
-    from runtime.logs import Log
+    from runtime.handler import Handler, Watch
+    from runtime.log import Log
 
 BUFFER_BYTES = 64 * 1024
 
@@ -37,25 +37,25 @@ class Echo:
         self._printed = Sink.of(sys.stderr) if settings.print else None
 
     def handle(self, connection: BlockingConnection) -> None:
-        """Serve one caller, blocking: a caller who does not read is not read from either."""
+        """Echo over a blocking connection. Nothing is received while the client does not read."""
         buffer = memoryview(bytearray(BUFFER_BYTES))
         while size := connection.receive_into(buffer):
             if self._printed:
                 self._print(self._printed, connection, bytes(buffer[:size]))
             connection.send_all(buffer[:size])
 
-    def conversations(self, watch: Watch, log: Log) -> Callable[[Accepted], Conversation]:
-        """Serve the callers of an evented loop."""
-        from echo.exchange import Exchanges  # which only Linux can run
+    def handlers(self, watch: Watch, log: Log) -> Callable[[Accepted], Handler]:
+        """Return a function that makes the handler of each connection of an event loop."""
+        from echo.handler import EchoHandlers  # it needs Linux
 
-        return Exchanges(self.stall_timeout, watch, log)
+        return EchoHandlers(self.stall_timeout, watch, log)
 
     def answer(self, datagram: memoryview) -> memoryview:
-        """A datagram goes back as it came, an empty one too."""
+        """Return the datagram itself, an empty one too."""
         return datagram
 
     def check(self, connected: socket) -> bool:
-        """Whether what is sent comes back, and then the end."""
+        """Return whether the bytes that are sent come back, and then the end."""
         sent = os.urandom(16)
         connected.sendall(sent)
         connected.shutdown(SHUT_WR)

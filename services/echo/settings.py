@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-from runtime.parsers import seconds_or_never, switch
 from runtime.settings import BadSetting, Settings, port_number, setting
+from runtime.validators import seconds_or_never, switch
 
 
 class EchoSettings(Settings):
@@ -11,15 +11,18 @@ class EchoSettings(Settings):
 
     port = port_number(1201)
     idle_timeout = setting(
-        300.0, seconds_or_never, "seconds without a byte after which a caller is let go; 0 never"
+        300.0,
+        seconds_or_never,
+        "seconds without a byte until a connection is closed; 0 never",
     )
-    # Of echo alone, since daytime's answer never waits for its caller.
+    # Only of echo: the answer of daytime never waits for its client.
     stall_timeout = setting(
         30.0,
         seconds_or_never,
-        "seconds without reading after which a caller is cut; 0 leaves it to the kernel, 90 s",
+        "seconds in which a client must take some of the echo, or the connection is reset; "
+        "0 leaves it to the kernel, 90 s",
     )
-    print = setting(False, switch, "show each caller's bytes, escaped, on stderr")
+    print = setting(False, switch, "print received bytes, escaped, on stderr")
 
     def __init__(self, values: Mapping[str, object]) -> None:
         super().__init__(values)

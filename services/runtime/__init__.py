@@ -1,22 +1,23 @@
 """What both services share. Read it in this order:
 
-server        settings -> sockets -> model -> exit status
-ports         settings -> sockets; instance: all that is there before the first caller
-iterative     one caller at a time
-threaded      a thread for each caller
-evented       one epoll loop for all callers
-blocking      the connection that iterative and threaded hand to a service
-conversation  the connection that evented hands to a service
-connection    what every model keeps of a caller, and how a caller can end
-service       what a service brings to a model
-listening     opening the listener, taking callers off its queue; options: what sockets are asked
-datagrams     the UDP side; guard: whom not to answer there
-lifecycle     the request to stop; signals: SIGTERM, SIGINT and SIGHUP, which make it
-supervisor    workers, each with a loop of its own; child: one of them; scoreboard: what it tells
-settings      flags and environment, parsed once; parsers: text to value
-logs          a line for each finished connection
-tally         what is counted; metrics: the same as text for Prometheus
-admin         the HTTP port for probes and metrics; heartbeat: whether the loop turns
+main          from the command line to the exit status
+application   a server with its ports open, and how it runs; ports: how they are opened
+iterative     one connection at a time
+threaded      one thread per connection
+evented       one epoll loop for all connections
+blocking      accept and serve, for iterative and threaded; blocking_connection: their connection
+handler       the connection of evented
+connection    what all models keep of a connection; CloseReason
+service       what a service implements; context: what a model needs to serve it
+tcp           the listener, and accept; options: socket options that a sandbox may refuse
+udp           the datagrams; udp_filter: which of them are not answered
+shutdown      delay, drain, deadline; signals: SIGTERM, SIGINT and SIGHUP
+workers       several processes behind one port
+settings      flags and environment, parsed once; validators: text to value
+log           one line for each closed connection
+counters      what is counted; metrics: the counters as text for Prometheus
+admin         the pages for probes and metrics; admin_port: the loop that serves them
+heartbeat     whether the serving loop is stuck; check: `--check`
 """
 
 __version__ = "0.1.0"

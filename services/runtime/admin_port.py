@@ -12,8 +12,8 @@ from contextlib import suppress
 from socket import MSG_DONTWAIT, SHUT_WR, socket
 
 from runtime.admin import is_whole
-from runtime.listening import NOT_NOW, NOT_NOW_PAUSE_S, accept
-from runtime.logs import Log
+from runtime.log import Log
+from runtime.tcp import NOT_NOW, NOT_NOW_PAUSE_S, accept
 
 # A further client closes the oldest connection. So this is how many later connections a health
 # check survives between its connect and its request.
@@ -67,7 +67,7 @@ class AdminPort:
         self._hold()
 
     def serve(self) -> None:
-        """Answer clients until the process ends."""
+        """DaytimeHandler clients until the process ends."""
         while True:
             try:
                 self._turn()
@@ -92,7 +92,7 @@ class AdminPort:
         except OSError as error:
             if error.errno not in NOT_NOW:
                 raise
-            self._log.seldom("warning", "accept failed", port="admin", error=error.strerror)
+            self._log.write_limited("warning", "accept failed", port="admin", error=error.strerror)
             time.sleep(NOT_NOW_PAUSE_S)
         finally:
             self._hold()

@@ -1,4 +1,4 @@
-"""What every model keeps of a caller, and the ways in which a caller can end."""
+"""An accepted connection as every model keeps it, and the reasons for which it is closed."""
 
 import errno
 import socket
@@ -14,7 +14,7 @@ from runtime.options import read
 
 Accepted = tuple[socket.socket, Any]  # from accept(): a connected socket, the peer's address
 
-# How long a service that closes first waits for the caller's own close. RFC 9112 section 9.6
+# How long a service that closes first waits for the client's FIN. RFC 9112 section 9.6
 # gives the reason for waiting at all; nginx waits up to 5 s, Apache httpd 2 s.
 LINGER_S = 2.0
 
@@ -27,25 +27,25 @@ NO_LINGER, RESET_AT_CLOSE = struct.pack("ii", 0, 0), struct.pack("ii", 1, 0)
 _RESET = {errno.ECONNRESET, errno.EPIPE, errno.ECONNABORTED, errno.ENOTCONN}
 
 
-class Ending(Enum):
-    """How a connection ended: one word of its log line."""
+class CloseReason(Enum):
+    """Why a connection was closed: the field `ended` of its log line."""
 
     DONE = "done"  # both directions were closed in order
     IDLE = "idle"  # nothing moved for the idle timeout
-    STALLED = "stalled"  # the caller took nothing of what waits for it for the stall timeout
-    LINGERED = "lingered"  # whole answer sent, but the caller did not close
-    RESET = "reset"  # the caller reset the connection
-    LOST = "lost"  # the network gave up on the caller, or there was no memory for it
-    DRAINED = "drained"  # cut at the drain deadline
+    STALLED = "stalled"  # the client took nothing of the answer for the stall timeout
+    LINGERED = "lingered"  # whole answer sent, but the client did not close
+    RESET = "reset"  # the client reset the connection
+    LOST = "lost"  # the network gave up on the client, or there was no memory for it
+    DRAINED = "drained"  # closed at the drain deadline
 
     @classmethod
-    def of(cls, error: OSError | MemoryError) -> "Ending":
-        """The ending that a failed socket call stands for, or a lack of memory for one caller."""
+    def of(cls, error: OSError | MemoryError) -> "CloseReason":
+        """Return the reason for a failed socket call, or for a lack of memory for a connection."""
         return cls.RESET if getattr(error, "errno", None) in _RESET else cls.LOST
 
 
 class Connection:
-    """One caller: its socket, its address, and what the log line will say of it."""
+    """One connection: its socket, the client's address, and the counters of its log line."""
 
     __slots__ = ("accepted_at", "peer", "received", "sent", "socket")
 
@@ -56,11 +56,11 @@ class Connection:
         self.received = 0
         self.sent = 0
 
-    def taken(self) -> int:
-        """Return how many bytes the caller's TCP has confirmed, 0 if the system does not say.
+    def acknowledged(self) -> int:
+        """Return how many bytes the client's TCP has acknowledged, 0 if the system has no counter.
 
-        This tells a slow reader from one who does not read: there is room to send again only
-        once the kernel's buffer is half empty, which can take a slow one minutes.
+        The counter separates a slow reader from one that does not read: there is room to send
+        again only when the kernel's buffer is half empty, which can take a slow reader minutes.
         """
         try:
             return bytes_acked(self.socket)
@@ -68,24 +68,24 @@ class Connection:
             return 0
 
     @property
-    def owed(self) -> bool:
-        """Whether there is something that the caller was still to be sent."""
+    def has_unsent(self) -> bool:
+        """Whether a part of the answer is not sent yet."""
         return False
 
     def close(self) -> None:
-        """Close the socket; with a reset where something is owed.
+        """Close the socket, with a reset if a part of the answer is not sent.
 
-        An orderly close would pass a part of the answer off as the whole. And it would leave what
-        waits for a stalled caller to the kernel, which keeps it until TCP_USER_TIMEOUT.
+        An orderly close would make a part of the answer look like the whole. And the kernel would
+        keep the data for a stalled client until TCP_USER_TIMEOUT.
         """
-        if self.owed:
-            with suppress(OSError):  # reset by the caller meanwhile, or refused by the system
+        if self.has_unsent:
+            with suppress(OSError):  # reset by the client meanwhile, or refused by the system
                 self.socket.setsockopt(SOL_SOCKET, SO_LINGER, RESET_AT_CLOSE)
         self.socket.close()
 
 
 def bytes_acked(connected: socket.socket) -> int:
-    """Return how many bytes the peer's TCP has confirmed. Raises OSError without TCP_INFO."""
+    """Return how many bytes the peer's TCP has acknowledged. Raises OSError without TCP_INFO."""
     if sys.platform != "linux":
         raise OSError(errno.ENOPROTOOPT, "the fields of TCP_INFO are other ones")
     info = read(connected, IPPROTO_TCP, "TCP_INFO", _BYTES_ACKED.size)

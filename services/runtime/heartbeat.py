@@ -1,18 +1,18 @@
-"""Whether a serving loop that has something to do is still doing it."""
+"""Detection of a serving loop that is stuck."""
 
 import math
 import time
 
-# Far above any turn of a loop, and reported well within the patience of an orchestrator.
+# Far longer than any iteration of a loop, and shorter than the patience of an orchestrator.
 STALLED_AFTER_S = 5.0
 
 
 class Heartbeat:
-    """Entered while a loop has work at hand, left while it waits for some: `with heartbeat:`.
+    """A loop enters it (`with heartbeat:`) while it works, and leaves it while it waits.
 
-    So a loop that rests for an hour is alive, and one that has been at a single turn for
-    `STALLED_AFTER_S` is not. `cell` is a memoryview of one double, which workers share with their
-    supervisor: since when there is work, monotonic seconds, or infinity.
+    A loop that waits for an hour is alive. A loop that works for `STALLED_AFTER_S` without a wait
+    is not. `cell` is a memoryview of one double, which workers share with their supervisor: the
+    monotonic time since which the loop works, or infinity.
     """
 
     def __init__(self, cell: "memoryview[float] | None" = None) -> None:
@@ -26,5 +26,5 @@ class Heartbeat:
         self.cell[0] = math.inf
 
     def is_alive(self) -> bool:
-        """Whether the loop is waiting, or has not worked on one turn for too long."""
+        """Return whether the loop waits, or has worked for less than `STALLED_AFTER_S`."""
         return time.monotonic() - self.cell[0] < STALLED_AFTER_S

@@ -1,22 +1,23 @@
-"""One caller at a time: while one is served, the next waits in the kernel's backlog.
+"""One connection at a time: while one is served, the next waits in the kernel's backlog.
 
-This is the first server of every textbook, and what it teaches is its fault: a caller who
-says nothing holds up all others.
+This is the first server of every textbook. It teaches its own fault: a client that sends nothing
+keeps all others waiting.
 """
 
 import select
 
-from runtime.blocking import converse, last_callers, next_caller
-from runtime.service import BlockingService, Server
+from runtime.blocking import accept_last, accept_next, serve_connection
+from runtime.context import ServerContext
+from runtime.service import BlockingService
 
 
-def serve(server: Server[BlockingService]) -> None:
-    """Serve until the stop is requested, then whoever is in the backlog by then."""
-    while not server.stop.requested:
-        if server.stop.wait({server.listener.fileno(): select.POLLIN}):
-            with server.heartbeat:
-                connection = next_caller(server)
+def serve(context: ServerContext[BlockingService]) -> None:
+    """Serve until the drain begins, then serve the connections in the backlog."""
+    while not context.shutdown.draining:
+        if context.shutdown.wait({context.listener.fileno(): select.POLLIN}):
+            with context.heartbeat:
+                connection = accept_next(context)
             if connection:
-                converse(server, connection)
-    for connection in last_callers(server):
-        converse(server, connection)
+                serve_connection(context, connection)
+    for connection in accept_last(context):
+        serve_connection(context, connection)

@@ -1,12 +1,12 @@
-"""The tally as Prometheus text, exposition format 0.0.4."""
+"""The counters as Prometheus text, exposition format 0.0.4."""
 
 import math
 import time
 from collections.abc import Callable, Iterator
 
 from runtime import __version__
-from runtime.connection import Ending
-from runtime.tally import ACCEPT_ERRORS, DROP_REASONS, Counts
+from runtime.connection import CloseReason
+from runtime.counters import ACCEPT_ERRORS, DROP_REASONS, Counts
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 PREFIX = "small_services_"
@@ -44,13 +44,13 @@ def _families(counts: Counts, service: str, model: str) -> Iterator[list[str]]:
     build = f'service="{service}",model="{model}",version="{__version__}"'
     received = _by_transport(counts["received"], counts["datagram_bytes_received"])
     sent = _by_transport(counts["sent"], counts["datagram_bytes_sent"])
-    endings = {f'ending="{ending.value}"': counts[ending] for ending in Ending}
+    close_reasons = {f'ending="{reason.value}"': counts[reason] for reason in CloseReason}
     drops = {f'reason="{reason}"': counts[reason] for reason in DROP_REASONS}
     errors = {f'error="{name}"': counts[name] for name in ACCEPT_ERRORS}
     yield _family("build_info", "gauge", "What runs here.", {build: 1})
     yield _family("connections_total", "counter", "Accepted.", {"": counts["connections"]})
     yield _family("connections_active", "gauge", "Open now.", {"": counts["open"]})
-    yield _family("connection_endings_total", "counter", "Ended, by kind.", endings)
+    yield _family("connection_endings_total", "counter", "Closed, by kind.", close_reasons)
     yield _family("received_bytes_total", "counter", "Data in.", received)
     yield _family("sent_bytes_total", "counter", "Data out.", sent)
     yield _family("datagrams_received_total", "counter", "In.", {"": counts["datagrams_received"]})

@@ -4,9 +4,9 @@ import errno
 from socket import AF_INET, SOCK_DGRAM, socket
 from typing import NamedTuple
 
-from runtime.listening import open_listener, open_sibling
 from runtime.options import OptionRefused, Refused, reason
 from runtime.settings import Settings
+from runtime.tcp import open_listener, open_sibling
 
 # How often to look for a port that is free for TCP and UDP, where the system may choose.
 PORT_TRIES = 20
@@ -58,7 +58,7 @@ def open_service_ports(settings: Settings, refused: Refused) -> list[Port]:
 
 def _sibling(first: Port, refused: Refused) -> Port:
     """The same port once more, for another worker. Raises OSError."""
-    from runtime.datagrams import open_sibling as open_datagram_sibling
+    from runtime.udp import open_sibling as open_datagram_sibling
 
     sockets = [open_datagram_sibling(each, refused) for each in first.sockets]
     return Port(open_sibling(first.listener, refused), sockets)
@@ -74,7 +74,7 @@ def _open_service_port(settings: Settings, refused: Refused) -> Port:
         listener = _listener(settings, "port", refused)
         if not settings.udp:
             return Port(listener, [])
-        from runtime.datagrams import open_sockets  # imported for --udp only
+        from runtime.udp import open_sockets  # imported for --udp only
 
         port = listener.getsockname()[1]
         try:

@@ -16,8 +16,8 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, NoReturn, TypeVar, cast
 
-from runtime.logs import LEVELS
-from runtime.parsers import address, seconds, switch, text_of, whole
+from runtime.log import LEVELS
+from runtime.validators import address, seconds, switch, text_of, whole
 
 PREFIX = "SERVE_"
 
@@ -67,7 +67,7 @@ def port_number(default: int) -> int:
 
 
 class Settings:
-    """What both services can be told."""
+    """The settings of both services."""
 
     host = setting("", address, "address to bind; empty is every interface of the family")
     port = port_number(0)
@@ -75,13 +75,13 @@ class Settings:
     model = setting(
         "evented" if hasattr(select, "epoll") else "threaded",
         text_of("evented", "threaded", "iterative"),
-        "how callers are served at once: evented, threaded, or iterative (one by one)",
+        "concurrency: evented (one event loop), threaded (one thread per connection) or iterative",
     )
     workers = setting(
-        1, whole(1, 256), "processes that share the callers; above 1 only with --model evented"
+        1, whole(1, 256), "processes that share the connections; above 1 only with --model evented"
     )
     max_connections = setting(
-        10_000, whole(1, 1_000_000), "callers at once; more wait in the backlog"
+        10_000, whole(1, 1_000_000), "open connections; more wait in the backlog"
     )
     drain_timeout = setting(
         10.0, seconds, "seconds that open connections may take to finish after SIGTERM"

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from shlex import quote
 
 import pytest
 from pytest_docker.plugin import Services, get_docker_services
@@ -24,7 +25,7 @@ def engine() -> None:
 def docker_compose_command() -> str:
     """The newer compose where there is one; a build context is relative to the project."""
     compose = "docker compose" if run("docker", "compose", "version").returncode == 0 else ""
-    return f"{compose or 'docker-compose'} --project-directory {ROOT}"
+    return f"{compose or 'docker-compose'} --project-directory {quote(str(ROOT))}"
 
 
 @pytest.fixture(scope="session")
@@ -56,7 +57,7 @@ def stack(docker_services: Services) -> Stack:
 @pytest.fixture
 def old_stack(docker_compose_file: str) -> Iterator[Stack]:
     """The same under docker-compose 1.29, in a project of its own."""
-    command = f"docker-compose --project-directory {ROOT}"
+    command = f"docker-compose --project-directory {quote(str(ROOT))}"
     if run("docker-compose", "version").returncode != 0:
         if os.environ.get("REQUIRE_DOCKER") == "1":
             pytest.fail("docker-compose 1.29 is missing")

@@ -112,7 +112,7 @@ def test_a_service_image_is_small(image: str) -> None:
 @pytest.mark.parametrize("service", SERVERS)
 def test_what_is_imported_late_is_there(stack: Stack, service: str) -> None:
     """The trimmed standard library still has what is imported only when it is needed."""
-    late = "import encodings.idna, runtime.supervisor, traceback" + (
+    late = "import encodings.idna, runtime.workers.supervisor, traceback" + (
         ", zoneinfo" if service == "daytime" else ""
     )
     stack.python(service, late)

@@ -67,7 +67,7 @@ print("whole")
 # An echo server that misses a silent caller after two seconds, not after ninety.
 IMPATIENT = """
 import runpy
-from runtime import listening
+from runtime import tcp
 fast = {"TCP_KEEPIDLE": 1, "TCP_KEEPINTVL": 1, "TCP_KEEPCNT": 1, "TCP_USER_TIMEOUT": 2000}
 listening._INHERITED = [(level, name, fast.get(name, value))
                         for level, name, value in listening._INHERITED]
@@ -110,7 +110,7 @@ while callers:
 print("all served")
 """
 
-# Callers who send as much as is taken and never read, and then one more.
+# ClientThreads who send as much as is taken and never read, and then one more.
 STALL = """
 import socket, sys
 name, count = sys.argv[1], int(sys.argv[2])
@@ -211,7 +211,7 @@ def test_only_our_files(stack: Stack, service: str) -> None:
 
 @pytest.mark.fault("a partition that heals")
 def test_a_partition_heals(stack: Stack) -> None:
-    """E1: a conversation outlives three seconds without a network, and no byte is lost."""
+    """E1: a handler outlives three seconds without a network, and no byte is lost."""
     with network("--subnet", "10.213.57.0/24") as second:
         echo, client = stack.container("echo"), stack.container("client")
         output("docker", "network", "connect", "--ip", "10.213.57.2", second, echo)

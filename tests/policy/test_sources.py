@@ -19,7 +19,7 @@ LONGEST_FUNCTION = 50
 
 def sources(package: str) -> list[Path]:
     """The modules of a package, of which there are some."""
-    found = sorted((ROOT / package).glob("*.py"))
+    found = sorted((ROOT / package).rglob("*.py"))
     assert found
     return found
 

@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from server_process import PATIENCE_S, environment, wait_until
+from server_process import PATIENCE_S, environment, is_running, wait_until
 
-SCRIPT = Path(__file__).parents[2] / "scripts" / "demo_blocking.py"
+ROOT = Path(__file__).parents[2]
+SCRIPT = ROOT / "scripts" / "demo_blocking.py"
 
 STAY_S = 0.8
 
@@ -32,7 +33,8 @@ sys.exit(script["main"]())
 def start(*program: str, **variables: str) -> subprocess.Popen[str]:
     """Run the script; a socket or a process left open would be a warning on stderr."""
     return subprocess.Popen(
-        [sys.executable, "-W", "error", *(program or [str(SCRIPT)])],
+        [sys.executable, "-W", "error", *(program or ["-m", "scripts.demo_blocking"])],
+        cwd=ROOT,
         env=environment(PYTHONUNBUFFERED="", **variables),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -97,6 +99,16 @@ def test_interrupted(number: signal.Signals) -> None:
     _, err = process.communicate(timeout=PATIENCE_S)
     assert (process.returncode, err) == (130, "")
     assert not Path(f"/proc/{server}").exists()
+
+
+@pytest.mark.fault("a program that starts servers (demo, soak, benchmark, tests) is killed")
+def test_killed() -> None:
+    """SIGKILL of the script ends the server, too."""
+    process = start()
+    (server,) = wait_until(lambda: children(process), "the server")
+    process.kill()
+    process.communicate(timeout=PATIENCE_S)
+    wait_until(lambda: not is_running(server), "the end of the server")
 
 
 def test_a_server_that_cannot_start() -> None:

@@ -64,6 +64,9 @@ STOPS = pytest.mark.parametrize(
     "number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda each: each.name
 )
 
+# For the fixture that ends what a failed test leaves.
+STARTED: list[subprocess.Popen[bytes]] = []
+
 # All that there are.
 COMMANDS: list[Tool] = [
     ("headinfo",),
@@ -133,7 +136,7 @@ def start_python(
     directory: Path | None = None,
 ) -> subprocess.Popen[bytes]:
     """Start the interpreter where it finds the tools."""
-    return subprocess.Popen(
+    process = subprocess.Popen(
         [*PYTHON, *arguments],
         env=ENVIRONMENT,
         cwd=directory,
@@ -142,6 +145,8 @@ def start_python(
         stderr=stderr,
         pass_fds=descriptors,
     )
+    STARTED.append(process)
+    return process
 
 
 def finish(process: subprocess.Popen[bytes]) -> Run:

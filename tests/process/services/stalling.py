@@ -3,29 +3,29 @@
 import sys
 import time
 
-from echo.exchange import Exchange, Exchanges
+from echo.handler import EchoHandler, EchoHandlers
 from echo.service import Echo
 from echo.settings import EchoSettings
-from runtime.connection import Accepted, Ending
-from runtime.conversation import Watch
-from runtime.logs import Log
-from runtime.server import run
+from runtime.connection import Accepted, CloseReason
+from runtime.handler import Watch
+from runtime.log import Log
+from runtime.main import run
 from runtime.signals import StopSignals
 
 
-class StallingExchange(Exchange):
+class StallingExchange(EchoHandler):
     """An exchange that never comes back from its first turn."""
 
-    def turn(self, idle_at: float) -> Ending | None:
+    def on_ready(self, idle_at: float) -> CloseReason | None:
         """Stall."""
         time.sleep(60)
         return None
 
 
-class StallingExchanges(Exchanges):
+class StallingExchanges(EchoHandlers):
     """What makes such exchanges."""
 
-    def __call__(self, accepted: Accepted) -> Exchange:
+    def __call__(self, accepted: Accepted) -> EchoHandler:
         """An exchange that stalls."""
         return StallingExchange(accepted, self)
 
@@ -33,8 +33,8 @@ class StallingExchanges(Exchanges):
 class StallingEcho(Echo):
     """An echo service with such exchanges."""
 
-    def conversations(self, watch: Watch, log: Log) -> Exchanges:
-        """Exchanges that stall."""
+    def handlers(self, watch: Watch, log: Log) -> EchoHandlers:
+        """EchoHandlers that stall."""
         return StallingExchanges(self.stall_timeout, watch, log)
 
 

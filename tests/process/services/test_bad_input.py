@@ -111,7 +111,7 @@ def test_a_start_in_the_wrong_place_says_how(start: str) -> None:
     [
         (["-m", "echo", "--port", "x"], 2),
         (["-m", "echo", "--host", "192.0.2.1"], 1),
-        (["-c", "from runtime.server import run; run('echo', None, None, None)"], 1),
+        (["-c", "from runtime.main import run; run('echo', None, None, None)"], 1),
     ],
 )
 def test_a_message_is_one_write(command: list[str], status: int) -> None:

@@ -1,6 +1,7 @@
 """Many callers at once: who waits for whom, and what happens at the cap."""
 
 import resource
+import select
 import socket
 import threading
 
@@ -11,17 +12,20 @@ from server_process import Serve, receive_all, receive_exactly, send_until_block
 MIB = 1 << 20
 
 
+def is_silent(caller: socket.socket) -> bool:
+    """Whether nothing comes for half a second."""
+    return not select.select([caller], [], [], 0.5)[0]
+
+
 def test_iterative_makes_the_next_caller_wait(serve: Serve) -> None:
     """One caller at a time: the second is served once the first has closed."""
     server = serve("echo", "--model", "iterative")
-    with server.connect() as first, server.connect(timeout=0.5) as second:
+    with server.connect() as first, server.connect() as second:
         first.sendall(b"1")
         assert first.recv(1) == b"1"
         second.sendall(b"2")
-        with pytest.raises(TimeoutError):
-            second.recv(1)
+        assert is_silent(second)
         first.close()
-        second.settimeout(20)
         assert second.recv(1) == b"2"
 
 
@@ -77,16 +81,14 @@ def test_at_the_cap_callers_wait_in_the_backlog(serve: Serve, concurrent_model: 
     with (
         server.connect() as first,
         server.connect() as second,
-        server.connect(timeout=0.5) as third,
+        server.connect() as third,
     ):
         for caller in (first, second):
             caller.sendall(b"x")
             assert caller.recv(1) == b"x"
         third.sendall(b"3")
-        with pytest.raises(TimeoutError):
-            third.recv(1)
+        assert is_silent(third)
         first.close()
-        third.settimeout(20)
         assert third.recv(1) == b"3"
         second.sendall(b"2")
         assert second.recv(1) == b"2"
@@ -112,9 +114,7 @@ def test_the_cap_stays_below_the_descriptor_limit(serve: Serve, concurrent_model
 
 @pytest.mark.fault("no file descriptor left (EMFILE)")
 def test_out_of_descriptors(serve: Serve, model: str) -> None:
-    """Without descriptors the server rests, says so once, and goes on within 2 s of there being
-    some.
-    """
+    """Without descriptors the server rests, says so once, and goes on when there are some."""
     server = serve("echo", "--model", model, admin=False)
     with server.connect() as caller:
         caller.sendall(b"x")
@@ -126,7 +126,6 @@ def test_out_of_descriptors(serve: Serve, model: str) -> None:
         wait_until(lambda: server.events("accept failed"), "the log line")
         assert server.is_at_rest()
         resource.prlimit(pid, resource.RLIMIT_NOFILE, (1024, 20_000))
-        waiting.settimeout(2)
         waiting.sendall(b"y")
         assert waiting.recv(1) == b"y"
     assert len(server.events("accept failed")) == 1

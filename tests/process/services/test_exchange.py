@@ -171,6 +171,7 @@ def pipe_sizes(server: ServerProcess) -> list[int]:
 
 
 @pytest.mark.fault("thousands of idle clients (`evented`)")
+@pytest.mark.usefixtures("own_network")
 def test_thousands_of_idle_callers_are_served(serve: Serve) -> None:
     """E2: as many callers as descriptors allow, up to 8,000, stay connected; then each gets his
     message back.

@@ -5,6 +5,7 @@ import signal
 import socket
 import struct
 import subprocess
+import sys
 import threading
 import time
 from contextlib import ExitStack
@@ -12,10 +13,12 @@ from pathlib import Path
 
 import pytest
 
+from children import running
 from peer import Peer, repeat
 from server_process import PYTHON, Serve, ServerProcess, environment, receive_all, wait_until
 
-STALLING = str(Path(__file__).parent / "stalling.py")
+HERE = Path(__file__).parent
+FLOOD, STALLING = str(HERE / "connect_flood.py"), str(HERE / "stalling.py")
 
 KIB = 1 << 10
 DATA = random.Random(7).randbytes(200 * KIB)
@@ -48,6 +51,7 @@ def send(caller: socket.socket, refused: threading.Event) -> None:
 
 
 @pytest.mark.fault("SIGTERM under connect load")
+@pytest.mark.usefixtures("own_network")
 def test_no_answer_is_cut_by_a_stop_under_load(serve: Serve, model: str) -> None:
     """50 clients who call again and again while SIGTERM comes get their whole answer, or are
     refused before its first byte: never a part of it.
@@ -71,6 +75,23 @@ def test_no_answer_is_cut_by_a_stop_under_load(serve: Serve, model: str) -> None
     assert None in answers
     assert set(answers) == {DATA, None}
     assert server.lines[-1]["cut"] == 0
+
+
+@pytest.mark.fault("a flood of connects at the stop")
+@pytest.mark.parametrize("service", ["daytime", "echo"])
+def test_a_connect_flood_cannot_hold_up_the_stop(
+    serve: Serve, service: str, model: str, own_network: bool
+) -> None:
+    """While clients connect without a pause, SIGTERM ends the server in order."""
+    connects = 60_000 if own_network else 2_000  # the host's connection tracker would fill up
+    server = serve(service, "--model", model, "--drain-timeout", "5", admin=True)
+    with ExitStack() as stack:
+        for _ in range(4):
+            flood = [sys.executable, FLOOD, str(server.port), str(connects), "30"]
+            stack.enter_context(running(flood))
+        wait_until(lambda: server.samples()["connections_total"] > 500, "the flood")
+        assert server.stop() == 0
+    assert server.events("stopped")
 
 
 @pytest.mark.fault("SIGTERM beside clients that never read")
@@ -195,7 +216,7 @@ def test_a_check_ends_at_a_signal(number: signal.Signals) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = str(silent.getsockname()[1])
         command = [PYTHON, "-m", "echo", "--check", "--host", "127.0.0.1", "--port", port]
-        with subprocess.Popen(command, env=environment(), stderr=subprocess.PIPE) as check:
+        with running(command, env=environment(), stderr=subprocess.PIPE) as check:
             silent.settimeout(20)
             with silent.accept()[0]:
                 check.send_signal(number)

@@ -141,18 +141,19 @@ def test_a_caller_who_reads_slowly_is_not_stalled(serve: Serve, model: str) -> N
     """E4: who takes a little within each stall timeout lives, even where that is too little to
     make room for the next send, and gets every byte.
     """
-    server = serve("echo", "--model", model, "--stall-timeout", "1")
+    server = serve("echo", "--model", model, "--stall-timeout", "2")
     pause, received = threading.Event(), b""
     with reluctant_caller(server) as caller:
         for _ in range(5):
             received += receive_exactly(caller, SMALL_BUFFER)
-            pause.wait(0.4)
+            pause.wait(0.5)
         caller.shutdown(socket.SHUT_WR)
         assert received + receive_all(caller) == MORE
     assert server.connections(1)[0]["ended"] == "done"
 
 
 @pytest.mark.fault("a reset in the middle of the answer")
+@pytest.mark.usefixtures("own_network")
 def test_who_resets_in_mid_answer_leaves_nothing(serve: Serve, model: str) -> None:
     """500 callers who reset while they are being answered leave no line but their own, no
     descriptor and no thread.

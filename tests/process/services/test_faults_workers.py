@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from functools import partial
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -225,10 +224,9 @@ def test_a_worker_that_keeps_dying_is_replaced_ever_more_slowly(serve: Serve) ->
     server = serve("echo", *TWO, program=DYING)
     lines = wait_until(lambda: len(found := ends(server, "worker 1")) >= 5 and found, "5 deaths")
     assert [line["pause"] for line in lines[:5]] == [0.0, 0.1, 0.2, 0.4, 0.8]
-    times = [datetime.fromisoformat(line["time"]) for line in lines]
-    for (before, after), line in zip(pairwise(times), lines, strict=False):
-        # A line may be told a moment after the pause that it tells of has begun.
-        assert (after - before).total_seconds() >= line["pause"] * 0.6
+    first, *_, last = [datetime.fromisoformat(line["time"]) for line in lines[:5]]
+    # A line may be told a moment after the pause that it tells of has begun.
+    assert (last - first).total_seconds() >= 0.6 * sum(line["pause"] for line in lines[:4])
     assert {line["status"] for line in lines} == {7}
     assert server.stop() == 1
 

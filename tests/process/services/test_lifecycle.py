@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from children import running
 from server_process import (
     PATIENCE_S,
     PYTHON,
@@ -168,9 +169,8 @@ def test_timeout_is_one_request(model: str) -> None:
     """GNU timeout passes its signal to the server and to their process group: one request."""
     flags = ["--model", model, "--admin-port", str(admin := free_port())]
     command = ["timeout", "60", PYTHON, "-m", "echo", "--port", "0", *flags]
-    with subprocess.Popen(
-        command, env=environment(), stdout=subprocess.PIPE, text=True, start_new_session=True
-    ) as timeout:
+    options = {"stdout": subprocess.PIPE, "text": True, "start_new_session": True}
+    with running(command, env=environment(), **options) as timeout:
         assert timeout.stdout
         port = int(json.loads(timeout.stdout.readline())["address"].rpartition(":")[2])
         with socket.create_connection(("127.0.0.1", port)) as client:
@@ -213,7 +213,7 @@ def test_a_terminal_shows_what_a_stop_waits_for(workers: str) -> None:
     command = [PYTHON, "-m", "echo", "--port", "0", *flags]
     with (
         os.fdopen(ours, "rb", buffering=0) as terminal,
-        subprocess.Popen(
+        running(
             command, env=environment(), stdout=subprocess.PIPE, stderr=theirs, text=True
         ) as server,
     ):
@@ -252,6 +252,7 @@ def test_orphans_are_reaped(serve: Serve, model: str) -> None:
 
 
 @pytest.mark.fault("connections in the backlog at the stop")
+@pytest.mark.usefixtures("own_network")
 def test_whoever_is_queued_is_served(serve: Serve, model: str) -> None:
     """The listener is emptied before it closes: a caller in the backlog gets a whole answer."""
     server = serve("daytime", "--model", model)
@@ -297,12 +298,11 @@ def test_a_restart_finds_its_port_free(serve: Serve, model: str) -> None:
 @pytest.mark.parametrize("delay", [0.0, 0.02, 0.05, 0.1, 0.2])
 def test_a_signal_while_starting_is_not_lost(delay: float) -> None:
     """SIGTERM at any moment of the start ends the server: by the handler or by the default."""
-    process = subprocess.Popen(
-        [PYTHON, "-m", "echo", "--port", "0"], env=environment(), stdout=subprocess.DEVNULL
-    )
-    threading.Event().wait(delay)
-    process.terminate()
-    assert process.wait(10) in (0, -signal.SIGTERM)
+    command = [PYTHON, "-m", "echo", "--port", "0"]
+    with running(command, env=environment(), stdout=subprocess.DEVNULL) as process:
+        time.sleep(delay)
+        process.terminate()
+        assert process.wait(PATIENCE_S) in (0, -signal.SIGTERM)
 
 
 def get(port: int, path: str) -> HTTPResponse:

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from children import running
 from server_process import PYTHON, Serve, environment, listening_port, receive_all, wait_until
 
 
@@ -51,15 +52,12 @@ def test_payload_is_never_logged(serve: Serve, model: str) -> None:
 
 def test_the_level_is_a_setting() -> None:
     """At `warning` an orderly life leaves no line."""
-    process = subprocess.Popen(
-        [PYTHON, "-m", "echo", "--port", "0", "--log-level", "warning"],
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    )
-    wait_until(lambda: listening_port(process.pid), "the listener")
-    process.terminate()
-    assert process.communicate(timeout=20)[0] == b""
+    command = [PYTHON, "-m", "echo", "--port", "0", "--log-level", "warning"]
+    output = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    with running(command, env=environment(), **output) as process:
+        wait_until(lambda: listening_port(process.pid), "the listener")
+        process.terminate()
+        assert process.communicate(timeout=20)[0] == b""
 
 
 @pytest.mark.fault("a log that is not read")
@@ -95,7 +93,7 @@ def test_the_reader_of_the_log_goes_away(model: str) -> None:
 def test_the_log_cannot_be_written(redirection: str) -> None:
     """A closed or full standard stream does not keep the service from serving."""
     command = f"exec {PYTHON} -m daytime --port 0 {redirection}"
-    with subprocess.Popen(["sh", "-c", command], env=environment()) as process:
+    with running(["sh", "-c", command], env=environment()) as process:
         call(wait_until(lambda: listening_port(process.pid), "the listener"), 3)
         process.terminate()
         assert process.wait(20) == 0
@@ -133,7 +131,7 @@ def test_nobody_reads_the_terminal(model: str) -> None:
 def log_to(stdout: int, *flags: str) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
     """A daytime server that logs to a descriptor: the process, and its port; ends well."""
     command = [PYTHON, "-m", "daytime", "--port", "0", *flags]
-    with subprocess.Popen(command, env=environment(), stdout=stdout) as process:
+    with running(command, env=environment(), stdout=stdout) as process:
         yield process, wait_until(lambda: listening_port(process.pid), "the listener")
         process.terminate()
         assert process.wait(20) == 0

@@ -12,6 +12,7 @@ from contextlib import ExitStack, suppress
 
 import pytest
 
+from children import running
 from server_process import (
     PYTHON,
     Serve,
@@ -119,9 +120,12 @@ def test_idle_workers_are_at_rest(serve: Serve) -> None:
     def seconds() -> float:
         return sum(server.cpu_seconds(pid) for pid in pids)
 
-    before = seconds()
-    time.sleep(0.5)
-    assert seconds() - before <= 0.05
+    def are_at_rest() -> bool:
+        before = seconds()
+        time.sleep(0.5)
+        return seconds() - before <= 0.05
+
+    wait_until(are_at_rest, "all to be at rest, once they have started")
 
 
 def test_all_workers_drain(serve: Serve) -> None:
@@ -280,12 +284,9 @@ def test_the_cap_is_shared_out(serve: Serve) -> None:
 @pytest.mark.parametrize("delay", [0.0, 0.02, 0.05, 0.1, 0.2])
 def test_a_signal_while_workers_start_is_not_lost(delay: float) -> None:
     """SIGTERM at any moment of the start ends all processes, of which none is left."""
-    process = subprocess.Popen(
-        [PYTHON, "-m", "echo", "--port", "0", "--workers", "4"],
-        env=environment(),
-        stdout=subprocess.PIPE,
-    )
-    time.sleep(delay)
-    process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=20)  # to the end of a pipe that each of them has open
+    command = [PYTHON, "-m", "echo", "--port", "0", "--workers", "4"]
+    with running(command, env=environment(), stdout=subprocess.PIPE) as process:
+        time.sleep(delay)
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=20)  # to the end of a pipe that each of them has open
     assert process.returncode in (0, -signal.SIGTERM)

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime.admin import Admin
-from runtime.connection import Ending
+from runtime.connection import CloseReason
+from runtime.counters import Counters, Counts
 from runtime.metrics import MAX_AGE_S, Metrics, metrics_text
-from runtime.tally import Counts, Tally
 
 
 def admin(*, alive: bool = True, ready: bool = True) -> Admin:
@@ -86,11 +86,11 @@ def test_any_bytes_have_an_answer(head: bytes) -> None:
 
 def test_metrics_are_prometheus_text() -> None:
     """Exposition format 0.0.4: each family has its HELP and TYPE, then a line for each sample."""
-    tally = Tally()
-    tally.connections = 3
-    tally.endings[Ending.DONE] += 2
-    tally.drops["rate"] += 5
-    text = metrics_text(tally.counts(), "echo", "evented")
+    counters = Counters()
+    counters.connections = 3
+    counters.close_reasons[CloseReason.DONE] += 2
+    counters.drops["rate"] += 5
+    text = metrics_text(counters.counts(), "echo", "evented")
     lines = text.splitlines()
     assert text.endswith("\n")
     assert "small_services_connections_total 3" in lines
@@ -105,19 +105,19 @@ def test_metrics_are_prometheus_text() -> None:
 @pytest.mark.fault("many scrapers of /metrics beside thousands of connections")
 def test_metrics_are_computed_once_for_many_scrapers() -> None:
     """Within 0.25 s all scrapers get the same text, after that a new one."""
-    tally, calls = Tally(), Counter[str]()
+    counters, calls = Counters(), Counter[str]()
 
     def counts() -> Counts:
         calls["counts"] += 1
-        return tally.counts()
+        return counters.counts()
 
     metrics, began = Metrics(counts, "echo", "evented"), time.monotonic()
     texts = [metrics.text() for _ in range(8)]
     assert calls["counts"] == 1 or time.monotonic() - began >= MAX_AGE_S
-    tally.connections = 3
+    counters.connections = 3
     time.sleep(MAX_AGE_S)
     assert "small_services_connections_total 3\n" in metrics.text()
-    assert set(texts) == {metrics_text(Tally().counts(), "echo", "evented")}
+    assert set(texts) == {metrics_text(Counters().counts(), "echo", "evented")}
 
 
 def test_sums_are_made_without_the_lock() -> None:
@@ -128,10 +128,10 @@ def test_sums_are_made_without_the_lock() -> None:
 
         @property
         def received(self) -> int:
-            assert not tally.lock.locked()
+            assert not counters.lock.locked()
             return 7
 
-    tally = Tally()
-    tally.open[0] = Watching()
-    counts = tally.counts()
+    counters = Counters()
+    counters.open[0] = Watching()
+    counts = counters.counts()
     assert (counts["open"], counts["received"], counts["sent"]) == (1, 7, 5)

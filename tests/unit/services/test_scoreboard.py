@@ -7,10 +7,10 @@ from contextlib import ExitStack
 
 import pytest
 
-from runtime.connection import Connection, Ending
+from runtime.connection import CloseReason, Connection
+from runtime.counters import Counters
 from runtime.heartbeat import STALLED_AFTER_S
-from runtime.scoreboard import Scoreboard
-from runtime.tally import Tally
+from runtime.workers.scoreboard import Scoreboard
 
 Connect = Callable[[int, int], Connection]
 
@@ -30,18 +30,18 @@ def connect() -> Iterator[Connect]:
 
 
 def test_counts_are_summed_over_workers(connect: Connect) -> None:
-    """Every number of every tally is in the sums, once it is published."""
+    """Every number of every counters is in the sums, once it is published."""
     scoreboard = Scoreboard(3)
     for factor, slot in enumerate(scoreboard.slots, 1):
-        tally = Tally(slot.cells)
-        tally.opened(connect(10 * factor, factor))
-        tally.datagrams_sent = factor
-        tally.drops["rate"] += factor
-        tally.accept_errors["EMFILE"] += factor
+        counters = Counters(slot.cells)
+        counters.opened(connect(10 * factor, factor))
+        counters.datagrams_sent = factor
+        counters.drops["rate"] += factor
+        counters.accept_errors["EMFILE"] += factor
         assert scoreboard.counts()["EMFILE"] == sum(range(factor))
-        tally.publish()
+        counters.publish()
     counts = scoreboard.counts()
-    assert counts.keys() == Tally().counts().keys()
+    assert counts.keys() == Counters().counts().keys()
     assert (counts["connections"], counts["open"]) == (3, 3)
     assert (counts["received"], counts["sent"]) == (60, 6)
     assert counts["datagrams_sent"] == counts["rate"] == counts["EMFILE"] == 6
@@ -51,48 +51,48 @@ def test_a_replacement_goes_on_from_what_was_told(connect: Connect) -> None:
     """The connections of a dead worker are lost, and all it has told stays in the sums."""
     scoreboard = Scoreboard(1)
     (slot,) = scoreboard.slots
-    dead = Tally(slot.cells)
+    dead = Counters(slot.cells)
     for size in (100, 200):
         dead.opened(connect(size, size))
     dead.publish()
     slot.vacate()
-    tally = Tally(slot.cells)
+    counters = Counters(slot.cells)
     caller = connect(1, 1)
-    tally.opened(caller)
-    tally.ended(caller, Ending.LOST)
-    tally.publish()
+    counters.opened(caller)
+    counters.ended(caller, CloseReason.LOST)
+    counters.publish()
     counts = scoreboard.counts()
-    assert (counts["connections"], counts["open"], counts[Ending.LOST]) == (3, 0, 3)
+    assert (counts["connections"], counts["open"], counts[CloseReason.LOST]) == (3, 0, 3)
     assert (counts["received"], counts["sent"]) == (301, 301)
 
 
 def test_a_death_in_the_middle_of_telling_loses_no_connection(connect: Connect) -> None:
     """Whatever of its numbers a worker had still told, connections are those open or ended."""
-    names = list(Tally().counts())
+    names = list(Counters().counts())
     for told in range(len(names)):
         scoreboard = Scoreboard(1)
         (slot,) = scoreboard.slots
-        tally = Tally(slot.cells)
+        counters = Counters(slot.cells)
         callers = [connect(1, 1) for _ in range(4)]
-        tally.opened(callers[0])
-        tally.publish()
+        counters.opened(callers[0])
+        counters.publish()
         before = slot.cells.tolist()
         for caller in callers[1:]:
-            tally.opened(caller)
+            counters.opened(caller)
         for caller in callers[:2]:
-            tally.ended(caller, Ending.DONE)
-        tally.publish()
+            counters.ended(caller, CloseReason.DONE)
+        counters.publish()
         for index in range(told, len(names)):
             slot.cells[index] = before[index]
         slot.vacate()
         counts = scoreboard.counts()
-        assert counts["connections"] == sum(counts[ending] for ending in Ending)
+        assert counts["connections"] == sum(counts[reason] for reason in CloseReason)
         assert counts["open"] == 0
 
 
 def test_a_tally_without_cells_publishes_nowhere() -> None:
     """A server of one process is asked for its numbers directly."""
-    Tally().publish()
+    Counters().publish()
 
 
 def test_all_workers_must_be_alive() -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from daytime.protocol import FORMS, daytime_line, unix_form
 from daytime.zones import local_time, named_zone, tz_zone
-from runtime import logs
+from runtime import log
 
 WINTER, SUMMER = 1767225600, 1783000000  # 2026-01-01 00:00:00 and 2026-07-02 13:46:40 UTC
 BERLIN = ("CET", "01:00:00", "CEST", "15:46:40")
@@ -139,7 +139,7 @@ def test_the_clock_has_no_leap_seconds(leap_seconds: str) -> None:
     """Neither the log nor daytime's line is behind where the C library is."""
     assert time.gmtime(WINTER).tm_sec == 33
     assert unix_form(local_time(WINTER, tz_zone(leap_seconds))) == "Thu Jan  1 00:00:00 UTC 2026"
-    said = datetime.fromisoformat(logs._now())
+    said = datetime.fromisoformat(log._now())
     now = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=time.time())
     assert timedelta(0) <= now - said < timedelta(seconds=10)
 

@@ -1,52 +1,52 @@
-"""The scoreboard: what workers tell of themselves, in memory that all processes of a server share.
+"""The scoreboard: the state of each worker, in memory that all processes of a server share.
 
-The word is Apache httpd's. Cells have 8 bytes and are aligned, so none is ever seen half written.
+The term is Apache httpd's. Cells have 8 bytes and are aligned, so no reader sees half a value.
 """
 
 import math
 import mmap
 from typing import NamedTuple
 
-from runtime.connection import Ending
+from runtime.connection import CloseReason
+from runtime.counters import Counters, Counts
 from runtime.heartbeat import Heartbeat
-from runtime.lifecycle import TIMES
-from runtime.tally import Counts, Tally
+from runtime.shutdown import TIMES
 
 CELL_BYTES = 8
 
-NAMES = list(Tally().counts())
-_CONNECTIONS, _OPEN, _LOST = map(NAMES.index, ("connections", "open", Ending.LOST))
-_ENDINGS = [NAMES.index(ending) for ending in Ending]
+NAMES = list(Counters().counts())
+_CONNECTIONS, _OPEN, _LOST = map(NAMES.index, ("connections", "open", CloseReason.LOST))
+_CLOSE_REASONS = [NAMES.index(reason) for reason in CloseReason]
 
 
 class Slot(NamedTuple):
-    """What one worker tells, and its replacement after it."""
+    """The state of one worker, and after its end of its replacement."""
 
     heartbeat: Heartbeat
-    cells: "memoryview[int]"  # of a tally
+    cells: "memoryview[int]"  # one for each counter
 
     def vacate(self) -> None:
-        """The worker has died: its connections are lost, and no turn holds it up any more."""
-        # Not just those told to be open: one that died in the middle of publishing has told of
-        # connections, which come first, and maybe not of what became of them.
-        ended = sum(self.cells[index] for index in _ENDINGS)
+        """Note that the worker has died: its connections are lost."""
+        # Not just the open ones: a worker that died while it published may have published its
+        # connections, which come first, and not their close reasons.
+        ended = sum(self.cells[index] for index in _CLOSE_REASONS)
         self.cells[_LOST] += self.cells[_CONNECTIONS] - ended
         self.cells[_OPEN] = 0
         self.heartbeat.cell[0] = math.inf
 
     def suspend(self) -> None:
-        """There will be no turn for now: the worker was stopped (SIGSTOP), or keeps dying."""
+        """Note that the worker does not run for now: it is stopped (SIGSTOP), or keeps dying."""
         if self.heartbeat.cell[0] == math.inf:
             self.heartbeat.cell[0] = -math.inf
 
     def resume(self) -> None:
-        """The worker was continued, or is started again."""
+        """Note that the worker runs again."""
         if self.heartbeat.cell[0] == -math.inf:
             self.heartbeat.cell[0] = math.inf
 
 
 class Scoreboard:
-    """A slot for each worker, made before the first is forked; and the times of a stop."""
+    """A slot for each worker, made before the first fork, and the times of the shutdown."""
 
     def __init__(self, workers: int) -> None:
         cells = TIMES + 1 + workers * (1 + len(NAMES))
@@ -64,7 +64,7 @@ class Scoreboard:
         return all(each.is_alive() for each in heartbeats)
 
     def counts(self) -> Counts:
-        """The sums over all workers."""
+        """Return the sums over all workers."""
         columns = zip(*(slot.cells for slot in self.slots), strict=True)
         return dict(zip(NAMES, map(sum, columns), strict=True))
 

@@ -19,18 +19,18 @@ from socket import (
 from time import monotonic_ns
 from typing import Any
 
-from runtime.guard import Guard
-from runtime.lifecycle import Stop
-from runtime.listening import sockaddr
+from runtime.counters import Counters
 from runtime.options import Option, Refused, apply, number, require
 from runtime.service import Service
-from runtime.tally import Tally
+from runtime.shutdown import Shutdown
+from runtime.tcp import sockaddr
+from runtime.udp_filter import UdpFilter
 
 IP_PKTINFO = number("IP_PKTINFO")
 IP_PMTUDISC_OMIT = 5  # Linux's value, for which Python has no name before 3.14
 
-# An answer that is too large for a link on its way is cut there, not lost: it is not sent again,
-# so it could not learn from that. Nor from an ICMP error that is forged.
+# An answer that is too large for the path is fragmented, not lost: it is not sent again, so path
+# MTU discovery could not help. Nor can a forged ICMP error do harm.
 _IPV4: tuple[Option, ...] = ((IPPROTO_IP, "IP_MTU_DISCOVER", IP_PMTUDISC_OMIT),)
 
 # The send buffer is full, or the queue of the network interface is.
@@ -43,21 +43,21 @@ NO_IPV6 = {errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL}
 MAX_DATAGRAM_BYTES = 65_535
 PACKET_INFO_BYTES = socket.CMSG_SPACE(20)  # struct in6_pktinfo; in_pktinfo is smaller
 
-# Addresses of ours that are remembered; a link-local one counts once for each interface.
-MOST_ADDRESSES = 256
+# Cached local addresses; a link-local address counts once for each interface.
+MAX_ADDRESSES = 256
 
-# Datagrams answered in one turn, so that a flood leaves turns to TCP callers.
+# Datagrams answered in one callback, so that a flood does not starve TCP connections.
 BATCH = 16
 
-# The receive buffer holds 212,992 bytes unless somebody changed net.core.rmem_default.
-MOST_QUEUED = 1000
+# The receive buffer holds 212,992 bytes by default (net.core.rmem_default).
+MAX_QUEUED = 1000
 
 
 ReplyInfo = list[tuple[int, int, bytes]]
 
 
 class NotUnicast(Exception):
-    """A datagram was sent to many; an answer from all of them would drown its sender."""
+    """A datagram was sent to a multicast or broadcast address, and must not be answered."""
 
 
 def open_sockets(host: str, port: int, family: str, refused: Refused) -> list[socket.socket]:
@@ -124,35 +124,37 @@ def reply_info(level: int, info: bytes) -> tuple[int, int, bytes]:
     return level, IP_PKTINFO, struct.pack("=i4s4s", 0, ours, bytes(4))  # routing is the kernel's
 
 
-class Datagrams:
-    """The UDP sockets of a service, by descriptor, and a turn for each."""
+class UdpSockets:
+    """The UDP sockets of a service, by descriptor."""
 
-    def __init__(self, sockets: list[socket.socket], service: Service, rate: int, tally: Tally):
+    def __init__(
+        self, sockets: list[socket.socket], service: Service, rate: int, counters: Counters
+    ):
         self.sockets = {each.fileno(): each for each in sockets}
         self._service = service
-        self._guard = Guard(rate, own_port=sockets[0].getsockname()[1])
-        self._tally = tally
+        self._filter = UdpFilter(rate, own_port=sockets[0].getsockname()[1])
+        self._counters = counters
         self._buffer = memoryview(bytearray(MAX_DATAGRAM_BYTES))  # holds nothing between datagrams
         self._reply_infos: dict[bytes, ReplyInfo] = {}  # by the packet info of the question
 
-    def turn(self, descriptor: int, most: int = BATCH) -> None:
-        """Answer datagrams that wait at a socket; never waits, never raises OSError."""
-        asked, buffer, now = self.sockets[descriptor], self._buffer, monotonic_ns()
+    def on_ready(self, descriptor: int, limit: int = BATCH) -> None:
+        """Answer the datagrams in a socket's queue. Never blocks, never raises OSError."""
+        receiver, buffer, now = self.sockets[descriptor], self._buffer, monotonic_ns()
         received = received_bytes = sent = sent_bytes = 0
-        for _ in range(most):
+        for _ in range(limit):
             try:
-                size, control, _, peer = asked.recvmsg_into([buffer], PACKET_INFO_BYTES)
+                size, control, _, peer = receiver.recvmsg_into([buffer], PACKET_INFO_BYTES)
             except BlockingIOError:
                 break
-            except OSError:  # an ICMP message about an earlier answer, which is nobody's concern
+            except OSError:  # an ICMP error for an earlier answer, which needs no action
                 continue
             received += 1
             received_bytes += size
-            reason = self._guard.refusal(peer[0], peer[1], now)
+            reason = self._filter.drop_reason(peer[0], peer[1], now)
             if not reason:
                 answer = self._service.answer(buffer[:size])
                 try:
-                    asked.sendmsg([answer], self._reply_info(control), 0, peer)
+                    receiver.sendmsg([answer], self._reply_info(control), 0, peer)
                     sent += 1
                     sent_bytes += len(answer)
                     continue
@@ -160,31 +162,31 @@ class Datagrams:
                     reason = "not_unicast"
                 except OSError as error:
                     reason = "send_buffer" if error.errno in NO_ROOM else "not_sent"
-            self._tally.drops[reason] += 1
-        self._tally.moved_datagrams(received, received_bytes, sent, sent_bytes)
+            self._counters.drops[reason] += 1
+        self._counters.moved_datagrams(received, received_bytes, sent, sent_bytes)
 
-    def serve(self, stop: Stop) -> None:
-        """Give turns until the stop is requested: the thread beside a blocking model."""
+    def serve(self, shutdown: Shutdown) -> None:
+        """Answer datagrams until the drain begins. For the thread beside a blocking model."""
         events = dict.fromkeys(self.sockets, select.POLLIN)
-        while not stop.requested:
-            for descriptor in stop.wait(events):
-                self.turn(descriptor)
+        while not shutdown.draining:
+            for descriptor in shutdown.wait(events):
+                self.on_ready(descriptor)
         self.finish()
 
     def finish(self) -> None:
-        """Answer what is queued and close; who sends later hears that nobody listens (ICMP)."""
+        """Answer what is queued, then close. The kernel answers later datagrams (ICMP)."""
         for descriptor, each in self.sockets.items():
-            self.turn(descriptor, MOST_QUEUED)
+            self.on_ready(descriptor, MAX_QUEUED)
             each.close()
         self.sockets = {}
 
     def _reply_info(self, control: list[tuple[int, int, bytes]]) -> ReplyInfo:
-        """The control messages of the answer, made once for each address that is asked."""
+        """Return the control messages of the answer, cached for each local address."""
         info = control[0][2]
         found = self._reply_infos.get(info)
         if not found:
             found = [reply_info(control[0][0], info)]
-            if len(self._reply_infos) == MOST_ADDRESSES:
+            if len(self._reply_infos) == MAX_ADDRESSES:
                 self._reply_infos.clear()
             self._reply_infos[info] = found
         return found

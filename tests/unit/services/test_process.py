@@ -2,7 +2,7 @@
 
 import pytest
 
-from runtime.child import GOOD_LIFE_S, Backoff
+from runtime.workers.process import HEALTHY_AFTER_S, Backoff
 
 
 @pytest.mark.fault("a worker that keeps dying")
@@ -18,4 +18,4 @@ def test_a_good_life_is_replaced_at_once() -> None:
     backoff = Backoff()
     for _ in range(5):
         backoff.pause(0.1)
-    assert [backoff.pause(lived) for lived in (GOOD_LIFE_S, 0.1, 0.1)] == [0.0, 0.1, 0.2]
+    assert [backoff.pause(lived) for lived in (HEALTHY_AFTER_S, 0.1, 0.1)] == [0.0, 0.1, 0.2]

@@ -1,4 +1,4 @@
-"""A process that a supervisor forks, and forks again when it has ended."""
+"""A child process that its supervisor forks, and forks again after its end."""
 
 import os
 import signal
@@ -7,43 +7,43 @@ import time
 from collections.abc import Callable
 from typing import NoReturn
 
-from runtime.logs import Sink
+from runtime.log import Sink
 from runtime.ports import CannotStart
-from runtime.scoreboard import Slot
+from runtime.workers.scoreboard import Slot
 
-# Who dies is replaced at once. As long as replacements die young the pauses double, so that what
-# keeps dying costs next to nothing.
-GOOD_LIFE_S = 5.0
+# A dead process is replaced at once. While replacements die early the pauses double, so that a
+# process that keeps dying costs little.
+HEALTHY_AFTER_S = 5.0
 FIRST_PAUSE_S, LAST_PAUSE_S = 0.1, 10.0
 
 
 class Backoff:
-    """How long to wait before something that has died is started again."""
+    """The pauses before a process is started again."""
 
     def __init__(self) -> None:
         self._next = 0.0
 
     def pause(self, lived: float) -> float:
-        """The pause after a life of that many seconds, in seconds: none after a good one."""
-        now = 0.0 if lived >= GOOD_LIFE_S else self._next
+        """Return the pause in seconds after a process that ran for that many seconds."""
+        now = 0.0 if lived >= HEALTHY_AFTER_S else self._next
         self._next = min(max(FIRST_PAUSE_S, 2 * now), LAST_PAUSE_S)
         return now
 
 
-class Child:
-    """A process that is to be there, and is started again when it has ended."""
+class Process:
+    """A child process, and when to start it again."""
 
     def __init__(self, name: str, work: Callable[[], object], slot: Slot | None = None) -> None:
         self.name = name
         self.slot = slot  # of a worker
-        self.pid = 0  # while there is none
+        self.pid = 0  # 0 while it does not run
         self.due = 0.0  # when to start it, monotonic seconds
         self._work = work
         self._backoff = Backoff()
         self._started_at = 0.0
 
     def start(self) -> None:
-        """Fork. Raises OSError where the system has no room for one more process."""
+        """Fork. Raises OSError if the system allows no further process."""
         self._started_at = time.monotonic()
         if self.slot:
             self.slot.resume()
@@ -52,26 +52,26 @@ class Child:
             self._work_and_exit()
 
     def ended(self) -> float:
-        """It has ended, or could not be started: the seconds until the next is due."""
+        """Note the end, or that it did not start. Returns the seconds until the next start."""
         now = time.monotonic()
         pause = self._backoff.pause(now - self._started_at)
         self.pid, self.due = 0, now + pause
         if pause and self.slot:
-            self.slot.suspend()  # a worker that keeps dying serves nobody meanwhile
+            self.slot.suspend()  # a worker that keeps dying serves no client meanwhile
         return pause
 
     def kill(self) -> None:
-        """End it at once, if it runs."""
+        """Kill the process, if it runs."""
         if self.pid:
             os.kill(self.pid, signal.SIGKILL)
 
     def join(self) -> None:
-        """Wait until it has gone, with all that it had open."""
+        """Wait until the process has ended and its descriptors are closed."""
         if self.pid:
             os.waitpid(self.pid, 0)
 
     def _work_and_exit(self) -> NoReturn:
-        """All that a child ever does: it must not return to what its parent was about to do."""
+        """Do the work of the child and exit. It must not return into the parent's code."""
         status = 1
         try:
             self._work()

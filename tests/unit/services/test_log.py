@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from runtime import logs
-from runtime.logs import Log, Sink
+from runtime import log as log_module
+from runtime.log import LEVELS, Log, Sink
 
 
 def lines_of(descriptor: int) -> list[dict[str, object]]:
@@ -41,10 +41,10 @@ def test_a_lasting_condition_is_logged_seldom(monkeypatch: pytest.MonkeyPatch) -
     reader, writer = os.pipe()
     log = Log("echo", "info", Sink(writer), text=False)
     for _ in range(3):
-        log.seldom("warning", "full")
-        log.seldom("warning", "empty")
-    monkeypatch.setattr(logs, "SELDOM_S", 0.0)
-    log.seldom("warning", "full")
+        log.write_limited("warning", "full")
+        log.write_limited("warning", "empty")
+    monkeypatch.setattr(log_module, "LIMIT_S", 0.0)
+    log.write_limited("warning", "full")
     assert [line["event"] for line in lines_of(reader)] == ["full", "empty", "full"]
     os.close(reader)
     os.close(writer)
@@ -54,7 +54,7 @@ def test_lines_below_the_level_are_not_written() -> None:
     """The level is the least that is written."""
     reader, writer = os.pipe()
     log = Log("echo", "warning", Sink(writer), text=False)
-    for level in logs.LEVELS:
+    for level in LEVELS:
         log.write(level, "event")
     assert [line["level"] for line in lines_of(reader)] == ["warning", "error"]
     os.close(reader)

@@ -6,9 +6,8 @@ from functools import partial
 
 import pytest
 
-from runtime import datagrams, listening
-from runtime.datagrams import open_sockets
-from runtime.listening import (
+from runtime import tcp, udp
+from runtime.tcp import (
     BACKLOG,
     accept,
     accept_queued,
@@ -16,6 +15,7 @@ from runtime.listening import (
     open_listener,
     open_sibling,
 )
+from runtime.udp import open_sockets
 
 
 @pytest.mark.parametrize(
@@ -73,6 +73,7 @@ def test_accept_queued_takes_whoever_waits() -> None:
 
 
 @pytest.mark.fault("a flood of connects at the stop")
+@pytest.mark.usefixtures("own_network")
 def test_accept_queued_ends_under_a_flood() -> None:
     """A queue that new connections keep filling is emptied of as many as it can hold."""
     with ExitStack() as stack:
@@ -106,11 +107,11 @@ def test_a_sibling_keeps_the_interface(monkeypatch: pytest.MonkeyPatch) -> None:
     have (IPV6_FREEBIND); over UDP a multicast one does, which anybody may bind.
     """
     monkeypatch.setattr(socket, "IPV6_FREEBIND", 78, raising=False)  # Linux's number
-    monkeypatch.setattr(listening, "_INHERITED", [(socket.IPPROTO_IPV6, "IPV6_FREEBIND", 1)])
+    monkeypatch.setattr(tcp, "_INHERITED", [(socket.IPPROTO_IPV6, "IPV6_FREEBIND", 1)])
     with open_listener("fe80::1%lo", 0, "any", {}) as first, open_sibling(first, {}) as sibling:
         assert sibling.getsockname() == first.getsockname()
     (first,) = open_sockets("ff02::1%lo", 0, "any", {})
-    with first, datagrams.open_sibling(first, {}) as sibling:
+    with first, udp.open_sibling(first, {}) as sibling:
         assert sibling.getsockname() == first.getsockname()
 
 
@@ -127,7 +128,7 @@ def test_siblings_let_nobody_else_in() -> None:
 def test_siblings_over_udp_let_nobody_else_in() -> None:
     """The same for UDP sockets."""
     firsts = open_sockets("127.0.0.1", 0, "4", {})
-    siblings = [datagrams.open_sibling(first, {}) for first in firsts]
+    siblings = [udp.open_sibling(first, {}) for first in firsts]
     assert [each.getsockname() for each in siblings] == [each.getsockname() for each in firsts]
     with pytest.raises(OSError, match="in use"):
         open_sockets("127.0.0.1", firsts[0].getsockname()[1], "4", {})

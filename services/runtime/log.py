@@ -1,7 +1,8 @@
-"""Log lines that can neither stop the service nor lie about it.
+"""Log lines that never block the service.
 
-A line says who called, how much moved and how it ended; never what was said. Where nobody
-reads the lines they are dropped and counted, and the next line that gets through tells.
+A line has the client's address, the byte counts and the close reason, and no payload. If the
+reader of the log does not keep up, lines are dropped and counted. The next line that gets through
+is preceded by the count.
 """
 
 import json
@@ -14,25 +15,25 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any, TextIO
 
-from runtime.connection import Connection, Ending
-from runtime.listening import address_text
+from runtime.connection import CloseReason, Connection
+from runtime.tcp import address_text
 
 LEVELS = ("debug", "info", "warning", "error")
 
-# A condition that lasts is logged once in this time, not once for each caller it hits.
-SELDOM_S = 10.0
+# A lasting condition is logged once in this time, not once for each connection.
+LIMIT_S = 10.0
 
 _EPOCH = datetime(1970, 1, 1)
 
-# The endings that are the caller's doing alone.
-_BY_CALLER = {Ending.DONE, Ending.RESET}
+# The reasons that a client alone causes.
+_BY_CLIENT = {CloseReason.DONE, CloseReason.RESET}
 
 
 class Sink:
-    """A descriptor that is written without ever waiting for its reader.
+    """A descriptor to which lines are written without blocking.
 
-    Lines are far below the 4,096 bytes for which a writable pipe has room (pipe(7)). Polling
-    is used, not O_NONBLOCK: whoever shares the descriptor would share that flag.
+    A line is far shorter than the 4,096 bytes for which a writable pipe has room (pipe(7)). The
+    descriptor is polled, not set to O_NONBLOCK, a flag that all processes sharing it would share.
     """
 
     def __init__(self, descriptor: int) -> None:
@@ -40,16 +41,15 @@ class Sink:
         self._poll = select.poll()
         self._poll.register(descriptor, select.POLLOUT)
         self._lock = threading.Lock()
-        self._is_torn = False  # a full disk took part of the last line
+        self._is_torn = False  # a full disk took only a part of the last line
 
     @classmethod
     def of(cls, stream: TextIO | None) -> "Sink":
-        """The sink of a standard stream, which is None in a process started without it."""
+        """Return the sink of a standard stream, or one that discards if there is no stream."""
         if not stream:
             return cls(os.open(os.devnull, os.O_WRONLY))
-        # A terminal takes a line while it has room for one byte, and then waits; so does a pipe
-        # that another process filled since it was asked. Opened anew they can be told not to
-        # wait, without a word to those who share the descriptor.
+        # A terminal with room for one byte accepts a line and then blocks. So does a pipe that
+        # another process filled since the poll. A descriptor of our own can have O_NONBLOCK.
         with suppress(OSError):
             if stream.isatty():
                 terminal = os.ttyname(stream.fileno())
@@ -90,25 +90,25 @@ class Log:
         if LEVELS.index(level) < self._level:
             return
         with self._lock:
-            told = {"lines": self._dropped}
-            if self._dropped and self._emit("warning", "lines dropped", told):
+            dropped = {"lines": self._dropped}
+            if self._dropped and self._emit("warning", "lines dropped", dropped):
                 self._dropped = 0
             if not self._emit(level, event, facts):
                 self._dropped += 1
 
-    def seldom(self, level: str, event: str, **facts: object) -> None:
-        """The same, but not within `SELDOM_S` of the last line that said this."""
+    def write_limited(self, level: str, event: str, **facts: object) -> None:
+        """The same, but not within `LIMIT_S` of the last line that said this."""
         kind, now = (event, *facts.values()), time.monotonic()
-        if now - self._last.get(kind, -SELDOM_S) >= SELDOM_S:
+        if now - self._last.get(kind, -LIMIT_S) >= LIMIT_S:
             self._last[kind] = now
             self.write(level, event, **facts)
 
-    def ended(self, connection: Connection, ending: Ending) -> None:
+    def ended(self, connection: Connection, reason: CloseReason) -> None:
         """The line of a finished connection."""
         if self._level > LEVELS.index("info"):
-            return  # before anything is made up that nobody reads
-        # A balancer's port check comes and goes without a byte, every second for ever.
-        is_check = connection.received == connection.sent == 0 and ending in _BY_CALLER
+            return  # before a line is built that is not written
+        # A load balancer's port check connects and closes without a byte, every second.
+        is_check = connection.received == connection.sent == 0 and reason in _BY_CLIENT
         self.write(
             "debug" if is_check else "info",
             "connection",
@@ -116,7 +116,7 @@ class Log:
             bytes_in=connection.received,
             bytes_out=connection.sent,
             milliseconds=round((time.monotonic() - connection.accepted_at) * 1000, 1),
-            ended=ending.value,
+            ended=reason.value,
         )
 
     def _emit(self, level: str, event: str, facts: dict[str, Any]) -> bool:

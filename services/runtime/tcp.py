@@ -1,4 +1,4 @@
-"""Opening the listener, and taking callers off its queue."""
+"""Open a listener, and accept connections."""
 
 import errno
 import os
@@ -19,15 +19,15 @@ from typing import Any
 from runtime.connection import NO_LINGER, Accepted, bytes_acked
 from runtime.options import Option, Refused, apply, reason, require
 
-# Callers that may wait to be accepted. The kernel cuts it down to net.core.somaxconn, 4096 on
-# current Linux; Python's socketserver would ask for 5.
+# Connections that may wait to be accepted. The kernel lowers it to net.core.somaxconn, 4096 on
+# current Linux. Python's socketserver asks for 5.
 BACKLOG = 1024
 
 # Linux queues one more than it was asked for (sk_acceptq_is_full).
 MAX_QUEUED = BACKLOG + 1
 
-# The process or the system has run out, or a security module forbids it for now. Whoever waits
-# stays in the queue, so trying again at once would spin (accept(2)).
+# The process or the system has no descriptor or memory, or a security module forbids it for now.
+# The connection stays in the queue, so an immediate retry would spin (accept(2)).
 NOT_NOW = {
     *(errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.ENOSR),
     *(errno.EACCES, errno.EPERM),
@@ -36,9 +36,9 @@ NOT_NOW = {
 # How long not to accept after that.
 NOT_NOW_PAUSE_S = 0.1
 
-# Nobody waits, or whoever waited has gone: accept(2) asks to treat these network errors of the
-# new connection like EAGAIN. Anything else is a defect and must be loud.
-_NOBODY = {
+# The queue is empty, or the connection was aborted: accept(2) asks to treat these network errors
+# of the new connection like EAGAIN. Any other error is a defect and is raised.
+_NO_CONNECTION = {
     errno.EAGAIN,
     errno.ECONNABORTED,
     errno.EHOSTDOWN,
@@ -55,13 +55,13 @@ _NOBODY = {
 }
 
 
-# What the kernel may hold for a caller in each direction. By itself it would go up to tcp_rmem
-# and tcp_wmem, 4 MB and more for each caller who does not read. The price is paid on long, fat
-# paths: at 100 ms of round trip a caller sends some 600 KB a second at most.
+# The kernel's buffer for a connection, in each direction. Without it the buffers grow to tcp_rmem
+# and tcp_wmem, 4 MB and more for each client that does not read. The cost is throughput on long
+# paths: at a round trip of 100 ms a client sends at most about 600 KB/s.
 KERNEL_BUFFER_BYTES = 64 * 1024
 
-# A vanished caller is noticed when it was silent for 60 s and left three probes, 10 s apart,
-# without an answer. Most NATs and balancers keep a silent flow for longer than that.
+# A vanished client is detected after 60 s of silence and three probes, 10 s apart, without an
+# answer. Most NATs and load balancers keep a silent flow for longer than that.
 KEEPALIVE_S, PROBE_S, PROBES = 60, 10, 3
 
 # A system may refuse each of these options, or not know it. Accepted sockets inherit all of them.
@@ -83,7 +83,8 @@ _INHERITED: tuple[Option, ...] = (
     # No probe is sent while data is unacknowledged, and that would be repeated for a quarter of
     # an hour. The same patience as without data, since this also overrides TCP_KEEPCNT (tcp(7)).
     (IPPROTO_TCP, "TCP_USER_TIMEOUT", (KEEPALIVE_S + PROBES * PROBE_S) * 1000),
-    # Changes nothing. A reset of a stalled caller sets it later, when no ready line can name it.
+    # The default. Set here so that the ready line names it if the system refuses it: the reset of
+    # a stalled connection needs it later.
     (SOL_SOCKET, "SO_LINGER", NO_LINGER),
 )
 
@@ -101,10 +102,11 @@ def open_listener(host: str, port: int, family: str, refused: Refused) -> socket
 
 
 def open_sibling(listener: socket.socket, refused: Refused) -> socket.socket:
-    """One more listener on the same address; the kernel spreads callers over all of them. Linux.
+    """Open one more listener on the same address. Linux spreads connections over all of them.
 
-    The first is given SO_REUSEPORT only now that it listens. Bound with it, the first listener of
-    a second server would not find the port taken, but join those of this one. Raises OSError.
+    The first listener gets SO_REUSEPORT only when it already listens. If it were bound with the
+    option, a second server would join the listeners of the first instead of finding the port
+    taken. Raises OSError.
     """
     require(listener, SOL_SOCKET, "SO_REUSEPORT", 1)
     v6only = listener.family == AF_INET6 and listener.getsockopt(IPPROTO_IPV6, IPV6_V6ONLY)
@@ -144,9 +146,9 @@ def _listen(
 
 
 def sockaddr(host: str, port: int) -> tuple[str, int] | tuple[str, int, int, int]:
-    """What bind and connect take for an IPv4 or IPv6 address, zone id resolved.
+    """Return the argument of bind and connect for an IPv4 or IPv6 address, zone id resolved.
 
-    An unknown interface raises OSError.
+    Raises OSError if the interface is unknown.
     """
     address, _, zone = host.partition("%")
     if not zone:
@@ -155,19 +157,19 @@ def sockaddr(host: str, port: int) -> tuple[str, int] | tuple[str, int, int, int
 
 
 def no_memory() -> OSError:
-    """Python's lack of memory for a caller, as the kernel would tell it."""
+    """Return the error of the kernel that corresponds to a MemoryError."""
     return OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
 
 
 def accept(listener: socket.socket) -> Accepted | None:
-    """The next waiting caller, as socket and address; None if nobody waits.
+    """Accept the next connection: a socket and the client's address. None if the queue is empty.
 
-    Raises OSError, with an errno in `NOT_NOW`, when there is a caller who has to wait.
+    Raises OSError with an errno in `NOT_NOW` if the connection has to wait.
     """
     try:
         return listener.accept()
     except OSError as error:
-        if error.errno in _NOBODY:
+        if error.errno in _NO_CONNECTION:
             return None
         raise
     except MemoryError:

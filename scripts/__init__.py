@@ -1,0 +1,1 @@
+"""What the Makefile runs and cannot say in a line."""

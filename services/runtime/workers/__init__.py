@@ -1,0 +1,1 @@
+"""Several processes behind one port: a supervisor, its processes, and what they report."""
