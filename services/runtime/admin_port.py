@@ -5,6 +5,7 @@ drain, and also when the system refuses a further thread or descriptor.
 """
 
 import os
+import resource
 import select
 import time
 from collections.abc import Callable
@@ -15,13 +16,10 @@ from runtime.admin import is_whole
 from runtime.log import Log
 from runtime.tcp import NOT_NOW, NOT_NOW_PAUSE_S, accept
 
-# A further client closes the oldest connection. So this is how many later connections a health
-# check survives between its connect and its request.
-MAX_CLIENTS = 64
-
-# Connections accepted between two polls: few enough that each client is polled once before later
-# connections can close its own.
-ACCEPT_BATCH = MAX_CLIENTS // 2
+# A further client closes the oldest connection. So the number of places is also how many later
+# connections a health check survives between its connect and its request: one in 16 of the
+# descriptors that the process may have, within these bounds.
+SHARE, FEWEST_PLACES, MOST_PLACES = 16, 8, 256
 
 # More than the clients of a flood that waits for its answers. A client that finds the backlog full
 # repeats its SYN after 1 s, which is too late for a health check. The kernel lowers the backlog to
@@ -35,6 +33,14 @@ RECEIVE_BYTES = 4096
 
 # Input that a client may send before it closes: a head, and the rest of a body that nothing reads.
 MAX_INPUT_BYTES = 64 * 1024
+
+
+def places() -> int:
+    """Return how many clients the admin port serves at once, each with a descriptor."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if limit == resource.RLIM_INFINITY:
+        return MOST_PLACES
+    return min(max(FEWEST_PLACES, limit // SHARE), MOST_PLACES)
 
 
 class Client:
@@ -58,9 +64,8 @@ class AdminPort:
         self._listener = listener
         self._answer = answer
         self._log = log
+        self._places = places()
         self._clients: dict[int, Client] = {}
-        self._poll = select.poll()
-        self._poll.register(listener, select.POLLIN)
         self._null = os.open(os.devnull, os.O_RDONLY)
         # Descriptors held only to be replaced by a client's: the service may use up all others.
         self._held: list[int] = []
@@ -75,20 +80,34 @@ class AdminPort:
                 time.sleep(NOT_NOW_PAUSE_S)
 
     def _turn(self) -> None:
-        ready = {descriptor for descriptor, _ in self._poll.poll(self._timeout_ms())}
+        ready = self._wait()
         for descriptor in ready & self._clients.keys():
             self._serve(self._clients[descriptor])
         self._end_expired()
         if self._listener.fileno() in ready:
             self._accept_queued()
 
+    def _wait(self) -> set[int]:
+        """Wait until a descriptor is ready or the oldest connection expires; what is ready."""
+        poll = select.poll()
+        for descriptor in (self._listener.fileno(), *self._clients):
+            poll.register(descriptor, select.POLLIN)
+        timeout_s = self._oldest().expires_at - time.monotonic() if self._clients else None
+        ready = poll.poll(None if timeout_s is None else max(0.0, timeout_s * 1000))
+        return {descriptor for descriptor, _ in ready}
+
     def _accept_queued(self) -> None:
         try:
-            for _ in range(ACCEPT_BATCH):
-                self._free_descriptor()
+            # Few enough that each client is polled once more before it can be the oldest.
+            for _ in range(self._places // 2):
+                if self._held:
+                    os.close(self._held.pop())
                 if not (accepted := accept(self._listener)):
                     break
                 self._begin(accepted[0])
+                # Only now, since an accept may find no connection.
+                if not self._held and self._clients:
+                    self._end(self._oldest())
         except OSError as error:
             if error.errno not in NOT_NOW:
                 raise
@@ -98,40 +117,40 @@ class AdminPort:
             self._hold()
 
     def _begin(self, connected: socket) -> None:
-        client = Client(connected)
-        self._clients[connected.fileno()] = client
-        self._poll.register(connected, select.POLLIN)
+        client = self._clients[connected.fileno()] = Client(connected)
         self._serve(client)
 
     def _serve(self, client: Client) -> None:
-        """Receive what has arrived, and answer the request if it is whole."""
+        try:
+            is_over = self._receive(client)
+        except (OSError, MemoryError):
+            is_over = True
+        if is_over:
+            self._end(client)
+
+    def _receive(self, client: Client) -> bool:
+        """Receive what has arrived, and answer a whole request; whether the client is done."""
         try:
             data = client.socket.recv(RECEIVE_BYTES, MSG_DONTWAIT)
         except BlockingIOError:
-            return
-        except (OSError, MemoryError):
-            data = b""
+            return False
         client.received += len(data)
-        if not data or client.received > MAX_INPUT_BYTES:
-            self._end(client)
-        elif not client.is_answered:
+        if not client.is_answered:
             client.head += data
             if is_whole(client.head):
                 self._send_answer(client)
+        return not data or client.received > MAX_INPUT_BYTES
 
     def _send_answer(self, client: Client) -> None:
-        """Send the answer, then discard input until the client closes.
+        """Send the answer. From then on input is discarded until the client closes.
 
         To close while input is unread would reset the connection, and could destroy the answer
         (RFC 9112 section 9.6).
         """
         client.is_answered = True
-        try:
-            # No wait for room: an answer is smaller than the send buffer of a new connection.
-            client.socket.send(self._answer(client.head), MSG_DONTWAIT)
-            client.socket.shutdown(SHUT_WR)
-        except OSError:
-            self._end(client)
+        # No wait for room: an answer is smaller than the send buffer of a new connection.
+        client.socket.send(self._answer(client.head), MSG_DONTWAIT)
+        client.socket.shutdown(SHUT_WR)
 
     def _end_expired(self) -> None:
         now = time.monotonic()
@@ -140,7 +159,8 @@ class AdminPort:
 
     def _end(self, client: Client) -> None:
         """Close a connection, and hold its descriptor instead."""
-        descriptor = self._forget(client)
+        descriptor = client.socket.fileno()
+        del self._clients[descriptor]
         try:
             # In one call, or another thread could take the descriptor in between.
             os.dup2(self._null, descriptor, inheritable=False)
@@ -149,32 +169,11 @@ class AdminPort:
         except OSError:  # RLIMIT_NOFILE was lowered below it
             client.socket.close()
 
-    def _free_descriptor(self) -> None:
-        """Close a held descriptor for the next client; if none is held, the oldest connection."""
-        if self._held:
-            os.close(self._held.pop())
-        elif self._clients:
-            client = self._oldest()
-            self._forget(client)
-            client.socket.close()
-
-    def _forget(self, client: Client) -> int:
-        descriptor = client.socket.fileno()
-        del self._clients[descriptor]
-        self._poll.unregister(descriptor)
-        return descriptor
-
     def _hold(self) -> None:
-        """Hold a descriptor for each client that there is room for, as far as there are any."""
+        """Hold a descriptor for each free place, and one for the next client, if there are any."""
         with suppress(OSError):
-            while len(self._held) + len(self._clients) < MAX_CLIENTS:
+            while len(self._held) + len(self._clients) <= self._places:
                 self._held.append(os.dup(self._null))
 
     def _oldest(self) -> Client:
         return next(iter(self._clients.values()))
-
-    def _timeout_ms(self) -> float | None:
-        """How long no connection expires; None if there is none."""
-        if not self._clients:
-            return None
-        return max(0.0, self._oldest().expires_at - time.monotonic()) * 1000

@@ -155,9 +155,9 @@ def reserved_descriptors(settings: Settings) -> int:
     """Return how many descriptors of a serving process are not for connections of the service."""
     if not settings.admin_port or settings.workers > 1:  # workers have the admin port beside them
         return RESERVED_DESCRIPTORS
-    from runtime.admin_port import MAX_CLIENTS  # imported only when there is an admin port
+    from runtime.admin_port import places  # imported only when there is an admin port
 
-    return RESERVED_DESCRIPTORS + MAX_CLIENTS
+    return RESERVED_DESCRIPTORS + places()
 
 
 def connection_limit(asked: int, reserved: int) -> int:
