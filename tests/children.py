@@ -67,10 +67,13 @@ def nothing_left() -> Iterator[None]:
 
 
 def described(pid: int) -> str:
-    """Return number, name and command line of a process that runs, "" for one that has ended."""
+    """Return number, name and command line of a process that runs, "" for one that ends or ended.
+
+    A process that was killed a moment ago has no command line any more.
+    """
     with suppress(FileNotFoundError, ProcessLookupError):
         process = Path(f"/proc/{pid}")
         name, _, state = (process / "stat").read_text().rpartition(")")
         command = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode()
-        return "" if state.split()[0] == "Z" else f"{name}) {command}"
+        return "" if state.split()[0] == "Z" or not command else f"{name}) {command}"
     return ""

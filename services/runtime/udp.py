@@ -83,7 +83,7 @@ def open_sockets(host: str, port: int, family: str, refused: Refused) -> list[so
 
 
 def open_sibling(first: socket.socket, refused: Refused) -> socket.socket:
-    """Open one more socket on the same address; see `listening.open_sibling`."""
+    """Open one more socket on the same address; see `tcp.open_sibling`."""
     require(first, SOL_SOCKET, "SO_REUSEPORT", 1)
     return _open(first.getsockname(), refused, is_sibling=True)
 
