@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from children import running
 from server_process import wait_until
 from stack import IMAGES, SERVERS, Stack, output, run
 
@@ -137,12 +138,8 @@ def test_every_zone_is_there(stack: Stack) -> None:
 @pytest.mark.fault("`docker stop` beside a busy client")
 def test_stop_lets_a_busy_caller_go_on_until_the_deadline(stack: Stack) -> None:
     """`stop` with a caller who never ends is an orderly end: status 0, not 137."""
-    talker = subprocess.Popen(
-        ["docker", "exec", stack.container("client"), "python3.13", "-c", TALK],
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    with talker:
+    command = ["docker", "exec", stack.container("client"), "python3.13", "-c", TALK]
+    with running(command, stdout=subprocess.PIPE, text=True) as talker:
         assert talker.stdout
         assert talker.stdout.readline() == "talking\n"
         container = stack.container("echo")

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from children import running
 from server_process import wait_until
 from stack import IMAGES, ROOT, SERVERS, Stack, output, run
 
@@ -217,9 +218,7 @@ def test_a_partition_heals(stack: Stack) -> None:
         output("docker", "network", "connect", "--ip", "10.213.57.2", second, echo)
         output("docker", "network", "connect", second, client)
         command = ["docker", "exec", "-i", client, "python3.13", "-c", CONVERSE, "10.213.57.2"]
-        with subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        ) as talker:
+        with running(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as talker:
             assert talker.stdin
             assert talker.stdout
             assert talker.stdout.readline() == "1\n"

@@ -2,7 +2,6 @@
 
 import json
 import re
-import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from subprocess import PIPE
 import pytest
 from pytest_docker.plugin import get_docker_services
 
+from children import running
 from server_process import wait_until
 from stack import IMAGES, ROOT, SERVERS, Stack, output, run
 
@@ -182,8 +182,8 @@ def test_not_ready_while_stopping(stack: Stack) -> None:
     client = ["docker", "exec", "-i", stack.container("client"), "python3.13", "-c"]
     stop = threading.Thread(target=stack.compose, args=["stop", "echo"])
     with (
-        subprocess.Popen([*client, HOLD], stdin=PIPE, stdout=PIPE, text=True) as holder,
-        subprocess.Popen([*client, WATCH_READYZ], stdout=PIPE, text=True) as watcher,
+        running([*client, HOLD], stdin=PIPE, stdout=PIPE, text=True) as holder,
+        running([*client, WATCH_READYZ], stdout=PIPE, text=True) as watcher,
     ):
         assert holder.stdin
         assert holder.stdout

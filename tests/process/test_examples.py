@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from children import running
 from examples import CODES, README, TOOL, of_help, of_readme, of_readme_for_tools
 from peer import Peer, refusing
 from process.clients.tool import COMMANDS, LAUNCHER, finish, run, start_python
@@ -46,12 +47,9 @@ def web(host: str) -> Iterator[str]:
     """The address of a web server."""
     command = [sys.executable, "-m", "http.server", "0", "--bind", host]
     quiet = subprocess.DEVNULL
-    with subprocess.Popen(command, stdout=quiet, stderr=quiet) as server:
-        try:
-            port = wait_until(lambda: listening_port(server.pid), "a web server")
-            yield f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-        finally:
-            server.terminate()
+    with running(command, stdout=quiet, stderr=quiet) as server:
+        port = wait_until(lambda: listening_port(server.pid), "a web server")
+        yield f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 @pytest.fixture(scope="module")

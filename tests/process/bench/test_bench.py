@@ -14,6 +14,7 @@ from bench.measuring import Bench, measure
 from bench.programs import Local
 from bench.result import COSTS, cpu
 from bench.works import BY_NAME, Work
+from children import running
 from compiler import load_generator
 from server_process import PATIENCE_S, is_running, wait_until
 
@@ -102,7 +103,7 @@ def test_interrupted_it_leaves_no_server() -> None:
     load_generator()
     command = [sys.executable, "-m", "bench", "quick", "--source", "local", "--rounds", "60"]
     command += ["--only", "echo-64x64", "--servers", "evented,asyncio"]
-    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
+    with running(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
 
         def three_children() -> list[int]:
             family = processes.tree(process.pid)

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from children import running
 from compiler import load_generator
 from server_process import PATIENCE_S, ServerProcess
 
@@ -95,7 +96,7 @@ def test_connections_stay_open_until_the_input_ends(program: Path) -> None:
         server.connections(1)
         before = server.descriptors()
         command = [str(program), "echo", f"{server.port}", "-n50", "-w0", "-d0"]
-        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        with running(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
             assert process.stdin
             assert process.stdout
             assert json.loads(process.stdout.readline())["connections"] == 50

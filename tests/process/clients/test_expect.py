@@ -25,7 +25,7 @@ TOOLS = pytest.mark.parametrize("tool", ANSWERS, ids=" ".join)
 
 def verdict(tool: Tool, *arguments: str) -> tuple[str, int]:
     """The beginning of the line that tells the outcome, and the exit code; JSON says the same."""
-    done = withstand(tool, *arguments, timeout_s=10)
+    done = withstand(tool, *arguments)
     facts = json.loads(run(*tool, *arguments, "--json").out)
     line = (done.err if tool == ("headinfo",) else done.out).splitlines()[-1]
     assert (facts["outcome"], facts["exit"]) == (line.split()[0], done.code)
@@ -129,7 +129,7 @@ def test_wait_and_go_on(form: Tool) -> None:
 def test_wait_in_vain(tool: Tool) -> None:
     """When time is over the last outcome is told, once, and the code is its own."""
     with refusing() as address:
-        done = withstand(tool, address, "--wait", "0.5", timeout_s=10)
+        done = withstand(tool, address, "--wait", "0.5")
     assert done.outcome == ("REFUSED", 7)
     assert (done.out + done.err).count("\n") == 1
 

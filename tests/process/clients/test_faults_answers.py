@@ -27,7 +27,7 @@ from peer import (
     send,
     wait_for,
 )
-from process.clients.tool import TIMEOUT_S, Run, Tool, withstand
+from process.clients.tool import DISTANT_S, TIMEOUT_S, Run, Tool, withstand
 
 HEADINFO: Tool = ("headinfo",)
 DAYTIME: Tool = ("probe", "daytime")
@@ -43,7 +43,7 @@ LINE = b"Sun Aug 29 17:25:19 EST 2010\r\n"
 CLOSE_WAIT_S = 1.0
 
 
-def meet(tool: Tool, *script: Step, timeout_s: float = TIMEOUT_S, by_s: float = TIMEOUT_S) -> Run:
+def meet(tool: Tool, *script: Step, timeout_s: float = DISTANT_S, by_s: float = TIMEOUT_S) -> Run:
     """Run a tool against a peer that plays `script` and then leaves the connection open."""
     over = threading.Event()
     with Peer(*script, wait_for(over)) as peer:
@@ -105,7 +105,7 @@ def drip_back(caller: socket.socket) -> None:
 )
 def test_silence(tool: Tool, script: list[Step]) -> None:
     """A peer that says nothing, or nothing more, and does not close is TIMEOUT."""
-    assert meet(tool, *script).outcome == ("TIMEOUT", 28)
+    assert meet(tool, *script, timeout_s=TIMEOUT_S).outcome == ("TIMEOUT", 28)
 
 
 @pytest.mark.fault("a stall in a `hold` connection, longer than `--gap`")
@@ -124,7 +124,8 @@ def test_pause() -> None:
 def test_silence_over_udp(tool: Tool) -> None:
     """A peer that sends no datagram back is TIMEOUT."""
     with DatagramPeer(lambda _: None) as peer:
-        assert withstand((*tool, "--udp"), peer.address).outcome == ("TIMEOUT", 28)
+        done = withstand((*tool, "--udp"), peer.address, timeout_s=TIMEOUT_S)
+    assert done.outcome == ("TIMEOUT", 28)
 
 
 @pytest.mark.fault("a byte now and then, without end")
@@ -139,7 +140,7 @@ def test_silence_over_udp(tool: Tool) -> None:
 )
 def test_drip(tool: Tool, script: list[Step]) -> None:
     """A byte now and then, for ever, does not move the deadline: TIMEOUT."""
-    assert meet(tool, *script).outcome == ("TIMEOUT", 28)
+    assert meet(tool, *script, timeout_s=TIMEOUT_S).outcome == ("TIMEOUT", 28)
 
 
 @pytest.mark.fault("a byte now and then after the outcome is known")
@@ -150,7 +151,7 @@ def test_drip(tool: Tool, script: list[Step]) -> None:
 )
 def test_drip_that_cannot_matter(before: bytes, code: int) -> None:
     """H2, H7: once the outcome is known, a drip is followed for a second, not to the deadline."""
-    done = meet(HEADINFO, REQUEST, send(before), *drip(b""), timeout_s=10, by_s=CLOSE_WAIT_S)
+    done = meet(HEADINFO, REQUEST, send(before), *drip(b""), by_s=CLOSE_WAIT_S)
     assert done.code == code
     assert done.err.startswith("warning: the peer kept the connection open\n") or code == 0
 
@@ -284,7 +285,7 @@ def test_body_after_head() -> None:
 )
 def test_lying_length(lie: bytes) -> None:
     """H2: whatever a head says of a body, none is waited for and no room is made for it: OK."""
-    done = meet(HEADINFO, REQUEST, send(STATUS + lie + b"\r\n\r\n"), finish_sending(), timeout_s=10)
+    done = meet(HEADINFO, REQUEST, send(STATUS + lie + b"\r\n\r\n"), finish_sending())
     assert (done.code, done.err) == (0, "")
     assert done.stdout == b"HTTP/1.0 200 OK\n" + lie.replace(b"\r", b"") + b"\n"
 
@@ -298,7 +299,7 @@ def test_lying_length(lie: bytes) -> None:
 )
 def test_empty_reply(tool: Tool, script: list[Step]) -> None:
     """A peer that closes without a byte is CLOSED, and nothing is waited for."""
-    done = meet(tool, *script, finish_sending(), timeout_s=10)
+    done = meet(tool, *script, finish_sending())
     assert done.outcome == ("CLOSED", 52)
 
 
@@ -323,4 +324,4 @@ def test_empty_datagram(tool: Tool) -> None:
 )
 def test_reset(tool: Tool, script: list[Step]) -> None:
     """A connection that is reset before the answer is whole and ended is RESET."""
-    assert meet(tool, *script, reset(), timeout_s=10).outcome == ("RESET", 56)
+    assert meet(tool, *script, reset()).outcome == ("RESET", 56)

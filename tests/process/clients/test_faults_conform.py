@@ -25,7 +25,8 @@ PROTOCOLS = pytest.mark.parametrize("protocol", ["echo", "daytime"])
 def meet(protocol: str, address: str, *options: str, deadlines: int, first: str = "") -> str:
     """Run the checks, with time for so many deadlines; their verdicts by number, like FAIL 3."""
     tool = ("probe", "conform", protocol)
-    done = withstand(tool, address, "--json", *options, by_s=deadlines * TIMEOUT_S, first=first)
+    limits = {"timeout_s": TIMEOUT_S, "by_s": deadlines * TIMEOUT_S}
+    done = withstand(tool, address, "--json", *options, **limits, first=first)
     *checks, summary = map(json.loads, done.out.splitlines())
     verdicts = Counter(each["verdict"] for each in checks)
     assert (done.code, done.err) == (1, "")

@@ -86,7 +86,7 @@ SUMMING: list[Tool] = [
     ("probe", "echo", "--count", "2", "--interval", "0.01"),
     ("probe", "hold", "--duration", "0.1"),
     ("probe", "watch", "echo", "--count", "2", "--interval", "0.01"),
-    ("probe", "conform", "echo", "--timeout", "5"),
+    ("probe", "conform", "daytime", "--timeout", "0.1"),
 ]
 STUCK: list[Tool] = [
     ("probe", "echo", "--count", "1000000", "--interval", "0.001", "--json"),

@@ -47,7 +47,7 @@ def test_refused(tool: Tool) -> None:
     """A port where nobody listens is REFUSED, at once."""
     nobody = refusing_datagrams() if "--udp" in tool else refusing()
     with nobody as address:
-        done = withstand(tool, address, "--json", timeout_s=10)
+        done = withstand(tool, address, "--json")
     assert facts(done) == ("REFUSED", 7, "answer" if "--udp" in tool else "connect", True)
 
 
@@ -56,7 +56,7 @@ def test_refused(tool: Tool) -> None:
 def test_black_hole(tool: Tool) -> None:
     """An address that does not answer to a SYN is TIMEOUT."""
     with black_hole() as address:
-        done = withstand(tool, address, "--json")
+        done = withstand(tool, address, "--json", timeout_s=TIMEOUT_S)
     assert facts(done) == ("TIMEOUT", 28, "connect", True)
 
 
@@ -65,7 +65,7 @@ def test_black_hole(tool: Tool) -> None:
 def test_unknown_name(tool: Tool) -> None:
     """A name that does not resolve is DNS, at once, and no address is named."""
     # An interface that does not exist fails in the resolver without a packet being sent.
-    done = withstand(tool, "[fe80::1%nosuch]:80", "--json", timeout_s=10)
+    done = withstand(tool, "[fe80::1%nosuch]:80", "--json")
     assert facts(done) == ("DNS", 6, "lookup", False)
 
 
@@ -73,7 +73,7 @@ def test_unknown_name(tool: Tool) -> None:
 @TOOLS
 def test_dead_resolver(tool: Tool) -> None:
     """A resolver that never answers is TIMEOUT, and does not keep the process alive."""
-    done = withstand(tool, "host:80", "--json", first=DEAD_RESOLVER)
+    done = withstand(tool, "host:80", "--json", timeout_s=TIMEOUT_S, first=DEAD_RESOLVER)
     assert facts(done) == ("TIMEOUT", 28, "lookup", False)
 
 

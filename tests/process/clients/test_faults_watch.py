@@ -33,8 +33,10 @@ from peer import (
 from process.clients.test_faults_ending import reader_who_does_not_read
 from process.clients.test_watch import NOT_OVER, ON_TERMINAL
 from process.clients.tool import (
+    DISTANT_S,
     LAUNCHER,
     STOPS,
+    TIMEOUT_S,
     Tool,
     finish,
     run,
@@ -100,7 +102,7 @@ def test_failures(tool: Tool, script: list[Step], word: str, code: int, page: Pa
     """What fails every time is told, counted and reported, and decides the exit code."""
     with Peer(*script) as peer:
         arguments = (peer.address, "--count", "3", *QUICK, "--report", str(page))
-        done = withstand(tool, *arguments, timeout_s=10)
+        done = withstand(tool, *arguments)
     assert f"begins {word}: " in done.out
     assert f"3 failed ({word} 3)" in done.out
     assert (done.code, outcomes(page)) == (code, {word: 3})
@@ -119,8 +121,9 @@ def test_nobody_there(
     page: Path,
 ) -> None:
     """Nobody who listens, or who answers to a SYN, is REFUSED or TIMEOUT in time."""
+    limit = TIMEOUT_S if word == "TIMEOUT" else DISTANT_S
     with nobody() as address:
-        done = withstand(tool, address, "--count", "1", "--report", str(page))
+        done = withstand(tool, address, "--count", "1", "--report", str(page), timeout_s=limit)
     assert (done.code, outcomes(page)) == (code, {word: 1})
 
 
@@ -133,7 +136,8 @@ def test_slow(tool: Tool, script: list[Step], page: Path) -> None:
     """Silence, and a byte now and then for ever, do not hold it up beyond a try's deadline."""
     over = threading.Event()
     with Peer(*script, wait_for(over)) as peer:
-        done = withstand(tool, peer.address, "--count", "1", "--report", str(page))
+        arguments = (peer.address, "--count", "1", "--report", str(page))
+        done = withstand(tool, *arguments, timeout_s=TIMEOUT_S)
         over.set()
     assert (done.code, outcomes(page)) == (28, {"TIMEOUT": 1})
 
@@ -313,7 +317,7 @@ def test_flood_of_names(page: Path) -> None:
 
     with Peer(answer) as peer:
         arguments = ("--count", str(NAMES), "--interval", "0.0001", "--report", str(page))
-        done = withstand(DAYTIME, peer.address, *arguments, timeout_s=10, by_s=30)
+        done = withstand(DAYTIME, peer.address, *arguments, by_s=30)
     assert done.code == 0
     assert done.out.count("first answer by") == 1000
     *_, interval, _ = done.out.splitlines()
@@ -330,7 +334,7 @@ def test_hostile_bytes(form: Tool, page: Path) -> None:
     """H10: what would drive a terminal is shown as escapes, and is not in the page at all."""
     with Peer(send(HOSTILE + b"\r\n")) as peer:
         arguments = (peer.address, "--count", "2", *QUICK, "--report", str(page), *form)
-        done = withstand(DAYTIME, *arguments, timeout_s=10)
+        done = withstand(DAYTIME, *arguments)
     assert done.code == 1
     assert rb"\x1b]0;x\x07" in done.stdout or rb"\u001b]0;x\u0007" in done.stdout
     assert re.fullmatch(rb"[\n -~]*", page.read_bytes())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import socket
 import time
 
@@ -38,13 +37,6 @@ def headinfo(*script: Step, options: tuple[str, ...] = ()) -> Run:
 def answered(reply: bytes, *options: str) -> Run:
     """Run the tool against a peer that takes the request, replies and closes."""
     return headinfo(expect(REQUEST), send(reply), options=options)
-
-
-def elapsed_s(done: Run) -> float:
-    """The time that a failure's line names."""
-    match = re.search(r" after ([0-9.]+) ms: ", done.err)
-    assert match
-    return float(match[1]) / 1000
 
 
 def test_request_is_exact() -> None:
@@ -124,7 +116,6 @@ def test_aimed_at_echo() -> None:
     assert (done.code, done.out) == (72, "HEAD / HTTP/1.0\n")
     assert done.err.startswith("HTTP09 ")
     assert done.err.endswith(": the peer sent our own request back: an echo server\n")
-    assert elapsed_s(done) < 0.9
 
 
 def test_aimed_at_slow_echo() -> None:

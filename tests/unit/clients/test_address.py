@@ -133,10 +133,11 @@ def test_leading_zero() -> None:
 
 def test_long_address_is_refused_at_once() -> None:
     """The length comes first: hostile input of any size costs nothing."""
-    began = time.perf_counter()
+    text = "\u00fc." * 10_000_000
+    began = time.process_time()
     with pytest.raises(AddressError):
-        parse_target("\u00fc." * 10_000_000)
-    assert time.perf_counter() - began < 0.5
+        parse_target(text)
+    assert time.process_time() - began < 0.5
 
 
 def test_nothing_is_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:

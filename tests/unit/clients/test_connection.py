@@ -30,8 +30,8 @@ def test_first_address_dead() -> None:
     with black_hole() as dead, Peer(receive_all()) as alive:
         addresses = [address(dead), address(alive.address)]
         began = time.monotonic()
-        with connect(addresses, Deadline(1.0), trace):
-            assert 0.5 <= time.monotonic() - began < 0.9
+        with connect(addresses, Deadline(2.0), trace):
+            assert 1.0 <= time.monotonic() - began < 2.0
         assert trace.address == alive.address
 
 
@@ -59,9 +59,9 @@ def test_deadline_covers_all_addresses() -> None:
     """However many addresses are dead, the deadline holds."""
     began = time.monotonic()
     with black_hole() as first, black_hole() as second, pytest.raises(Failure) as caught:
-        connect([address(first), address(second), address(first)], Deadline(0.3), Trace())
+        connect([address(first), address(second), address(first)], Deadline(1.0), Trace())
     assert caught.value.outcome is Outcome.TIMEOUT
-    assert 0.3 <= time.monotonic() - began < 0.8
+    assert 1.0 <= time.monotonic() - began < 2.5  # of the 3 s that each would take
 
 
 def test_connected_to_ourselves(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -136,9 +136,9 @@ def test_longest_head() -> None:
 @pytest.mark.parametrize("line", [b"A:x" + b" " * 60_000 + b"y", b"A:x\r\n" + b" y\r\n" * 16_000])
 def test_hostile_whitespace(line: bytes) -> None:
     """H10: no head within the limit takes long to read."""
-    began = time.perf_counter()
+    began = time.process_time()
     assert read(b"HTTP/1.0 200 OK\r\n" + line + b"\r\n\r\n")
-    assert time.perf_counter() - began < 2
+    assert time.process_time() - began < 2
 
 
 PIECES = st.lists(

