@@ -70,8 +70,8 @@ IMPATIENT = """
 import runpy
 from runtime import tcp
 fast = {"TCP_KEEPIDLE": 1, "TCP_KEEPINTVL": 1, "TCP_KEEPCNT": 1, "TCP_USER_TIMEOUT": 2000}
-listening._INHERITED = [(level, name, fast.get(name, value))
-                        for level, name, value in listening._INHERITED]
+tcp._INHERITED = [(level, name, fast.get(name, value))
+                        for level, name, value in tcp._INHERITED]
 runpy.run_module("echo", run_name="__main__")
 """
 
@@ -193,11 +193,9 @@ def test_no_way_out(stack: Stack, service: str) -> None:
 @pytest.mark.parametrize("service", SERVERS)
 def test_only_our_files(stack: Stack, service: str) -> None:
     """Beside interpreter, standard library and time zones there are our modules and no more."""
-    sources = [
-        *(ROOT / "services/runtime").glob("*.py"),
-        *(ROOT / f"services/{service}").glob("*.py"),
-    ]
-    ours = {f"/app/{path.parent.name}/{path.name}" for path in sources}
+    services = ROOT / "services"
+    sources = [path for name in ("runtime", service) for path in (services / name).rglob("*.py")]
+    ours = {f"/app/{path.relative_to(services)}" for path in sources}
     found = set(stack.python(service, FILES).splitlines())
     assert {path for path in found if path.startswith("/app/") and path.endswith(".py")} == ours
     strangers = {
@@ -212,7 +210,7 @@ def test_only_our_files(stack: Stack, service: str) -> None:
 
 @pytest.mark.fault("a partition that heals")
 def test_a_partition_heals(stack: Stack) -> None:
-    """E1: a handler outlives three seconds without a network, and no byte is lost."""
+    """E1: a connection outlives three seconds without a network, and no byte is lost."""
     with network("--subnet", "10.213.57.0/24") as second:
         echo, client = stack.container("echo"), stack.container("client")
         output("docker", "network", "connect", "--ip", "10.213.57.2", second, echo)
