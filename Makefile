@@ -73,10 +73,10 @@ test-kubernetes: .venv/ready ## bring all up on a demo cluster, test it there, t
 	@$(PYTHON) scripts/kubernetes.py test
 
 soak: python ## good and hostile callers on all models for ten minutes (or SECONDS=...)
-	@PYTHONPATH=tests $(PYTHON) -m soak $(SECONDS:%=--seconds %) $(SEED:%=--seed %)
+	@PYTHONPATH=tests:tests/support $(PYTHON) -m soak $(SECONDS:%=--seconds %) $(SEED:%=--seed %)
 
 conformance: .venv/ready ## check ours, others and broken servers; write docs/conformance.md; needs Linux
-	@PYTHONPATH=tests $(BIN)/python -m conformance
+	@PYTHONPATH=tests:tests/support $(BIN)/python -m conformance
 
 k8s-up: python ## bring all up on the demo cluster that kubectl points at (or CONTEXT=...)
 	@$(PYTHON) scripts/kubernetes.py up
@@ -88,7 +88,7 @@ k8s-check: .venv/ready ## render the Kubernetes manifests and check them; needs 
 	REQUIRE_KUBECTL=1 $(BIN)/pytest --numprocesses 2 tests/policy/test_manifests*.py
 
 fuzz: .venv/fuzz ## fuzz the readers of the client tools, FUZZ_SECONDS each (20)
-	@PYTHONPATH=tests $(BIN)/python -m fuzz $(FUZZ_SECONDS)
+	@PYTHONPATH=tests:tests/support $(BIN)/python -m fuzz $(FUZZ_SECONDS)
 
 bench: .venv/bench ## measure the servers beside others and write docs/benchmarks.md; ten minutes
 	@! docker info >/dev/null 2>&1 || $(MAKE) --no-print-directory images
@@ -99,7 +99,7 @@ bench-quick: .venv/ready ## measure some of it, and show it; one minute
 	@$(BIN)/python -m bench quick
 
 mutants: .venv/ready ## remove each protection in a copy and see its test fail (or TESTS="test_x test_y")
-	@REQUIRE_DOCKER=1 $(BIN)/python tests/mutants.py $(TESTS)
+	@REQUIRE_DOCKER=1 PYTHONPATH=tests/support $(BIN)/python tests/mutants.py $(TESTS)
 
 check: .venv/ready ## check format, style, types, Dockerfiles and scripts; change nothing
 	$(BIN)/ruff format --check .

@@ -263,7 +263,11 @@ def images(copy: Path) -> Iterator[None]:
     """Build the images of a copy under a tag of their own, and remove them at the end."""
     compose = copy / "docker-compose.yml"
     (tag,) = set(re.findall(r"small-services/\w+(:\S+)", compose.read_text()))
-    for file in (compose, copy / "tests/stack.py", *(copy / "tests/integration").glob("*.py")):
+    for file in (
+        compose,
+        copy / "tests/support/stack.py",
+        *(copy / "tests/integration").glob("*.py"),
+    ):
         file.write_text(file.read_text().replace(tag, ":mutant"))
     try:
         _output(ROOT, "make", "engine")

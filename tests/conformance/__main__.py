@@ -1,6 +1,6 @@
 """Which duties our services keep, which others do, and which servers that are broken on purpose.
 
-`make conformance`, or `PYTHONPATH=tests:clients python3 -m conformance`. Runs `probe conform`
+`make conformance`, or `PYTHONPATH=tests:tests/support:clients python3 -m conformance`. Runs `probe conform`
 against all of them, and writes the tables of docs/conformance.md. Servers and probe are in network
 namespaces of their own, joined by a virtual Ethernet: so inetd has its ports 7 and 13, nobody else
 can be reached, and nothing is left behind. Exit status 0 when it is written, 1 when it is not.

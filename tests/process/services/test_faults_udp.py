@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from process.services.network_namespaces import linked
+from network_namespaces import linked
 from server_process import Serve, ServerProcess, wait_until
 
 FAULTY = str(Path(__file__).parent / "faulty.py")

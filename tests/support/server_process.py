@@ -20,7 +20,7 @@ from typing import Any
 from children import children, end
 from scripts.parent import end_with
 
-SERVICES = Path(__file__).parent.parent / "services"
+SERVICES = Path(__file__).parents[2] / "services"
 
 # The interpreter that serves; the images' own, say.
 PYTHON = os.environ.get("SERVER_PYTHON", sys.executable)

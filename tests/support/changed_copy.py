@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 
 # What pytest says of a failed test, and what is left of a run that had to be ended.
 FAILED, ENDED = 1, -signal.SIGKILL

@@ -12,7 +12,7 @@ from pytest_docker.plugin import Services
 
 from server_process import wait_until
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 SERVERS = ("daytime", "echo")
 IMAGES = tuple(f"small-services/{name}:0.1.0" for name in SERVERS)
 PATIENCE_S = 120.0

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-K8S = Path(__file__).parent.parent / "k8s"
+K8S = Path(__file__).parents[2] / "k8s"
 
 Manifest = dict[str, Any]
 

@@ -6,7 +6,7 @@ import re
 import shlex
 from pathlib import Path
 
-README = Path(__file__).parent.parent / "README.md"
+README = Path(__file__).parents[2] / "README.md"
 
 # What begins a command: a prompt, an assignment or `cd` may come before its name.
 COMMAND = re.compile(
