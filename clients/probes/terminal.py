@@ -5,13 +5,17 @@ from __future__ import annotations
 import io
 import json
 import os
+import select
 import sys
 from collections.abc import Callable, Mapping
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from probes.commands import EXIT_INTERRUPTED
 from probes.outcome import Outcome
 from probes.result import timestamp
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 JSON_SCHEMA = 1
 MAX_QUOTED_CHARS = 60
@@ -91,8 +95,7 @@ def is_terminal(output: TextIO) -> bool:
 
 def exit_status(tool: Callable[[], int]) -> int:
     """Run `tool` for its exit status, and end quietly when the reader has gone."""
-    _open_closed_streams()
-    _buffer_streams()
+    _replace_streams()
     try:
         return _flushed(tool)
     except OSError as error:  # sockets raise none of these, so it is the output: a full disk, say
@@ -123,21 +126,32 @@ def give_up(output: TextIO, error: OSError) -> int:
     return EXIT_WRITE_ERROR
 
 
-def _open_closed_streams() -> None:
-    # Started with `>&-`, Python has None for a stream, and a socket would get its descriptor.
-    for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:
-            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))
+class PatientFile(io.FileIO):
+    """A raw output that waits for a slow reader, also where the descriptor is non-blocking.
+
+    O_NONBLOCK belongs to the open file description. Node.js, ssh and asyncio set it on pipes that
+    their children share, and expect it to stay, so it is not cleared here.
+    """
+
+    def write(self, data: ReadableBuffer) -> int:
+        """Write the first part of `data`; returns how many bytes that was. Raises OSError."""
+        while (written := super().write(data)) is None:
+            poll = select.poll()
+            poll.register(self, select.POLLOUT)
+            poll.poll()
+        return written
 
 
-def _buffer_streams() -> None:
-    # Without one, as PYTHONUNBUFFERED has it, a write that takes but a part loses the rest, and
-    # argparse hides that a help cannot be written. All that must be seen at once is flushed.
+def _replace_streams() -> None:
+    # Also with PYTHONUNBUFFERED a buffer is needed: without one, a partial write loses the rest,
+    # and argparse hides that a help cannot be written. All that must be seen at once is flushed.
     for name in ("stdout", "stderr"):
-        stream = getattr(sys, name)
-        if isinstance(getattr(stream, "buffer", None), io.RawIOBase):
-            form = {"encoding": stream.encoding, "errors": stream.errors}
-            setattr(sys, name, os.fdopen(stream.fileno(), "w", closefd=False, **form))
+        # Started with `>&-`, Python has None for a stream, and a socket would get its descriptor.
+        stream = getattr(sys, name) or os.fdopen(
+            os.open(os.devnull, os.O_WRONLY), "w", closefd=False
+        )
+        output = io.BufferedWriter(PatientFile(stream.fileno(), "w", closefd=False))
+        setattr(sys, name, io.TextIOWrapper(output, stream.encoding, stream.errors))
 
 
 def _discard(output: TextIO) -> None:
