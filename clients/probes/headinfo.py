@@ -139,3 +139,9 @@ def show_text(result: Result, reply: Reply, *, raw: bool) -> None:
         complain(f"warning: {warning}")
     if result.expected or result.outcome is not Outcome.OK:
         complain(result.line(), result.outcome)
+
+
+if __name__ == "__main__":
+    from probes.commands import headinfo
+
+    sys.exit(headinfo())
