@@ -642,7 +642,7 @@ MUTANTS: dict[str, dict[str, str]] = {
     },
     "tests/process/clients/test_outcomes.py": {
         "test_full_disk": r"""
-            clients/probes/terminal.py | _buffer_streams()\n    try | try
+            clients/probes/terminal.py | _replace_streams()\n    try | try
         """,
     },
     "tests/process/clients/test_hold.py": {

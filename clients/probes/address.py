@@ -21,8 +21,10 @@ MAX_ADDRESS_CHARS = MAX_NAME_CHARS + 1 + 1 + 5
 LABEL = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?")
 # RFC 4291 section 2.5.6. Python's own answer is also about IPv4 within IPv6, in some versions.
 LINK_LOCAL = ipaddress.IPv6Network("fe80::/10")
-# RFC 6874 section 2 without percent-encoding (this is no URI); Linux interface names have 15.
+# RFC 6874 section 2 without percent-encoding (this is no URI). A Linux interface name has at most
+# 15 bytes, and its number, which may take the name's place, is a positive int of 32 bits.
 ZONE = re.compile(r"[A-Za-z0-9._~-]{1,15}")
+MAX_INTERFACE = 2**31 - 1
 # Leading zeros are refused: some readers take `010` for eight, and one port needs one spelling.
 PORT = re.compile(r"[1-9][0-9]{0,4}")
 # A name that ends in a number can only be an IPv4 address (WHATWG URL, "ends in a number").
@@ -100,11 +102,17 @@ def _check_ipv6(text: str) -> None:
         parsed = ipaddress.IPv6Address(address)
     except ValueError:
         raise AddressError("the brackets hold no IPv6 address") from None
-    if percent and not ZONE.fullmatch(zone):
-        raise AddressError("the zone after the percent sign is no interface name")
+    if percent and not _is_zone(zone):
+        raise AddressError("the zone after the percent sign is no interface name or number")
     if not percent and parsed in LINK_LOCAL:
         # RFC 4007 section 6: on each link there may be another host of that address.
         raise AddressError("a link-local address needs its interface, as in [fe80::1%eth0]:80")
+
+
+def _is_zone(text: str) -> bool:
+    if not ZONE.fullmatch(text):
+        return False
+    return not text.isdecimal() or 0 < int(text) <= MAX_INTERFACE
 
 
 def _check_host(text: str) -> None:

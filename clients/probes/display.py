@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import time
 from collections.abc import Iterable
-from contextlib import suppress
 from typing import Protocol
 
 from probes.journal import News
 from probes.outcome import Outcome
 from probes.result import Result, clock_time
 from probes.stretch import Stretch
-from probes.terminal import coloured, escape, is_terminal, show, show_json
+from probes.terminal import coloured, columns, escape, is_terminal, show, show_json
 
 # More often nobody can read it, and a slow terminal would hold up the tries.
 MIN_PAUSE_S = 0.1
 # Back to the first column, and after the text erase what is left of a longer one.
 LINE_START, ERASE_REST = "\r", "\x1b[K"
 MORE = "..."
-DEFAULT_COLUMNS = 80
 
 
 class Display(Protocol):
@@ -62,7 +59,7 @@ class LiveLine:
 
     def _rewrite(self, lead: str, text: str = "", outcome: Outcome | None = None) -> None:
         # In its last column a line would already break.
-        width = columns() - 1
+        width = columns(sys.stdout) - 1
         line = cut(escape(text).expandtabs(), max(0, width - len(lead)))
         shown = f"{lead[:width]}{coloured(line, outcome, sys.stdout)}"
         print(f"{LINE_START}{shown}{ERASE_REST}", end="", flush=True)
@@ -107,14 +104,6 @@ class Lines:
         options = self._options
         of = {"protocol": options.protocol, "target": str(options.target)}
         show_json(kind, moment, {**of, "transport": options.transport.value, **facts})
-
-
-def columns() -> int:
-    """How wide the terminal is that lines go to, which need not be that of the first stdout."""
-    with suppress(OSError):
-        if found := os.get_terminal_size(sys.stdout.fileno()).columns:
-            return found
-    return DEFAULT_COLUMNS
 
 
 def cut(text: str, most: int) -> str:

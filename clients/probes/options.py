@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import socket
+import sys
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any, NoReturn
 
 from probes import __version__
 from probes.address import AddressError, Target, parse_target
 from probes.outcome import PROBE_OUTCOMES, Outcome
-from probes.terminal import complain, quote
+from probes.terminal import columns, complain, quote
 
 DEFAULT_TIMEOUT_S = 10.0
 # A day: longer than any exchange, and short enough for every clock and timeout of the system.
@@ -21,6 +24,7 @@ MAX_MESSAGE_CHARS = 500
 # float() and int() also take `nan`, `1_0`, `1e5` and full-width digits.
 SECONDS = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?|\.[0-9]{1,9}")
 WHOLE_NUMBER = re.compile(r"[0-9]{1,12}")
+COLUMNS = re.compile(r"[1-9][0-9]{0,3}")
 
 
 class Parser(argparse.ArgumentParser):
@@ -31,7 +35,8 @@ class Parser(argparse.ArgumentParser):
     """
 
     def __init__(self, **kwargs: Any) -> None:
-        layout = argparse.RawDescriptionHelpFormatter
+        # Otherwise argparse imports shutil, which is slow, and reads COLUMNS by int().
+        layout = partial(argparse.RawDescriptionHelpFormatter, width=help_width())
         super().__init__(allow_abbrev=False, formatter_class=layout, **kwargs)
         self.add_argument("--version", action="version", version=f"{self.prog} {__version__}")
 
@@ -48,6 +53,12 @@ class Parser(argparse.ArgumentParser):
         line = f"{Outcome.USAGE.name} {self.prog}: {message[:MAX_MESSAGE_CHARS]}; {hint}"
         complain(line, Outcome.USAGE)
         self.exit(Outcome.USAGE.exit_code)
+
+
+def help_width() -> int:
+    """Return the width of help texts, from COLUMNS or the terminal; two columns stay free."""
+    asked = os.environ.get("COLUMNS", "")
+    return (int(asked) if COLUMNS.fullmatch(asked) else columns(sys.stdout)) - 2
 
 
 def add_common_options(

@@ -8,6 +8,7 @@ import os
 import select
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, TextIO
 
 from probes.commands import EXIT_INTERRUPTED
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 JSON_SCHEMA = 1
 MAX_QUOTED_CHARS = 60
+DEFAULT_COLUMNS = 80
 
 # ECMA-48 section 8.3.117: bold, and green, red or none.
 GOOD, BAD, PLAIN = "\x1b[1;32m", "\x1b[1;31m", "\x1b[0m"
@@ -91,6 +93,14 @@ def _has_colour(output: TextIO) -> bool:
 def is_terminal(output: TextIO) -> bool:
     """Whether it is one that understands escapes; one without a name does not."""
     return os.environ.get("TERM", "") not in ("", "dumb") and output.isatty()
+
+
+def columns(output: TextIO) -> int:
+    """Return the width of the terminal that an output goes to, 80 if the width is unknown."""
+    with suppress(OSError):  # not a terminal
+        if found := os.get_terminal_size(output.fileno()).columns:
+            return found
+    return DEFAULT_COLUMNS
 
 
 def exit_status(tool: Callable[[], int]) -> int:

@@ -295,3 +295,21 @@ def test_value_or_error(text: str) -> None:
         except argparse.ArgumentTypeError:
             continue
         assert 0 < value <= most
+
+
+@pytest.mark.parametrize(("columns", "width"), [("40", 38), ("1", -1), ("9999", 9997)])
+def test_help_width(columns: str, width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """COLUMNS decides how wide a help text is."""
+    monkeypatch.setenv("COLUMNS", columns)
+    assert options.help_width() == width
+
+
+@pytest.mark.parametrize(
+    "columns",
+    ["", "0", "-5", "1_0", "1e9", "nan", "inf", " 40", "\uff14\uff10", "10000", "9" * 4301],
+    ids=lambda text: ascii(text)[:20],
+)
+def test_no_help_width(columns: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """COLUMNS is ignored unless it is one to four ASCII digits."""
+    monkeypatch.setenv("COLUMNS", columns)
+    assert options.help_width() == 78
