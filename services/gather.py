@@ -49,8 +49,8 @@ PT_INTERP = 3
 
 def main(service: str, root: Path) -> None:
     """Copy to `root` what `python3.13 -m service` needs when it runs in this directory."""
-    own = [path.absolute() for name in ("runtime", service) for path in Path(name).glob("*.py")]
-    modules = [f"{path.parent.name}.{path.stem}" for path in own]
+    own = [path.absolute() for name in ("runtime", service) for path in Path(name).rglob("*.py")]
+    modules = [".".join(path.relative_to(Path.cwd()).with_suffix("").parts) for path in own]
     files = {*own, *loaded([*modules, *LATE]), Path(sys.executable), loader(Path(sys.executable))}
     files |= {link for file in files if ".so" in file.name for link in links(file)}
     if Path(zoneinfo.__file__) in files:

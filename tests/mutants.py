@@ -391,285 +391,285 @@ MUTANTS: dict[str, dict[str, str]] = {
     },
     "tests/process/clients/test_faults_answers.py": {
         "test_silence": r"""
-            clients/probes/deadline.py | seconds = self._end - self._clock() | seconds = 20.0
+            clients/probes/net/deadline.py | seconds = self._end - self._clock() | seconds = 20.0
         """,
         "test_silence_over_udp": r"""
-            clients/probes/deadline.py | seconds = self._end - self._clock() | seconds = 20.0
+            clients/probes/net/deadline.py | seconds = self._end - self._clock() | seconds = 20.0
         """,
         "test_pause": r"""
-            clients/probes/conversation.py | if self.pauses.count: | if False:
-            clients/probes/conversation.py | self.pauses.owed(time.monotonic()) | pass
+            clients/probes/protocols/echo_session.py | if self.pauses.count: | if False:
+            clients/probes/protocols/echo_session.py | self.pauses.owed(time.monotonic()) | pass
         """,
         # A timeout for each wait instead of a deadline over all of them.
         "test_drip": r"""
-            clients/probes/deadline.py | self._end = clock() + seconds | self._seconds = seconds
-            + clients/probes/deadline.py | seconds = self._end - self._clock() | seconds = self._seconds
+            clients/probes/net/deadline.py | self._end = clock() + seconds | self._seconds = seconds
+            + clients/probes/net/deadline.py | seconds = self._end - self._clock() | seconds = self._seconds
         """,
         "test_drip_that_cannot_matter": r"""
-            clients/probes/head_request.py | connection.deadline.shorten(CLOSE_WAIT_S) | pass
+            clients/probes/protocols/http.py | connection.deadline.shorten(CLOSE_WAIT_S) | pass
         """,
         "test_endless_interim_responses": r"""
-            clients/probes/head.py | if self._interim > MAX_INTERIM_RESPONSES: | if False:
+            clients/probes/protocols/http_head.py | if self._interim > MAX_INTERIM_RESPONSES: | if False:
         """,
         "test_largest_head": r"""
-            clients/probes/head.py | MAX_HEAD_BYTES = 64 * 1024 | MAX_HEAD_BYTES = 32 * 1024
+            clients/probes/protocols/http_head.py | MAX_HEAD_BYTES = 64 * 1024 | MAX_HEAD_BYTES = 32 * 1024
         """,
         "test_endless_head": r"""
-            clients/probes/head.py | if used + (end or len(self._unread)) > MAX_HEAD_BYTES: | if False:
+            clients/probes/protocols/http_head.py | if used + (end or len(self._unread)) > MAX_HEAD_BYTES: | if False:
         """,
         "test_endless_body": r"""
-            clients/probes/head_request.py | if len(data) >= MAX_HEAD_BYTES: | if False:
-            + clients/probes/head_request.py | receive(MAX_HEAD_BYTES - len(data)) | receive()
+            clients/probes/protocols/http.py | if len(data) >= MAX_HEAD_BYTES: | if False:
+            + clients/probes/protocols/http.py | receive(MAX_HEAD_BYTES - len(data)) | receive()
         """,
         "test_endless_simple_response": r"""
-            clients/probes/head_request.py | if len(data) >= MAX_HEAD_BYTES: | if False:
-            + clients/probes/head_request.py | receive(MAX_HEAD_BYTES - len(data)) | receive()
+            clients/probes/protocols/http.py | if len(data) >= MAX_HEAD_BYTES: | if False:
+            + clients/probes/protocols/http.py | receive(MAX_HEAD_BYTES - len(data)) | receive()
         """,
         "test_endless_answer": r"""
-            clients/probes/daytime.py | if len(reply) > MAX_REPLY_BYTES: | if False:
-            clients/probes/echo.py | if not data.startswith(expected): | if False:
+            clients/probes/protocols/daytime.py | if len(reply) > MAX_REPLY_BYTES: | if False:
+            clients/probes/protocols/echo.py | if not data.startswith(expected): | if False:
         """,
         "test_endless_echo": r"""
-            clients/probes/echo.py | while data: | while data and self.matched < self.size:
+            clients/probes/protocols/echo.py | while data: | while data and self.matched < self.size:
         """,
         "test_nul_or_bare_cr_in_a_head": r"""
-            clients/probes/head.py | (?: ([^\0\r]*))? | (?: (.*))?
-            clients/probes/head.py | +):([^\0\r]*) | +):(.*)
+            clients/probes/protocols/http_head.py | (?: ([^\0\r]*))? | (?: (.*))?
+            clients/probes/protocols/http_head.py | +):([^\0\r]*) | +):(.*)
         """,
         "test_bare_lf_in_a_head": r"""
-            clients/probes/head.py | self._lines.append(line) | self._lines.append(line)\n        if line[-2:-1] != bytes([13]):\n            raise _malformed("line end", line)
+            clients/probes/protocols/http_head.py | self._lines.append(line) | self._lines.append(line)\n        if line[-2:-1] != bytes([13]):\n            raise _malformed("line end", line)
         """,
         "test_nul_or_bare_cr_or_lf_in_daytime": r"""
-            clients/probes/daytime.py | LINE = re.compile(rb"[ -~]+ | LINE = re.compile(rb"(?s:.+)
+            clients/probes/protocols/daytime.py | LINE = re.compile(rb"[ -~]+ | LINE = re.compile(rb"(?s:.+)
         """,
         "test_body_after_head": r"""
-            clients/probes/head_request.py | if trailing: | if False:
+            clients/probes/protocols/http.py | if trailing: | if False:
         """,
         "test_lying_length": r"""
-            clients/probes/head_request.py | warnings = [] | warnings = ["no body came" for name, _ in head.fields if name == "Content-Length"]
+            clients/probes/protocols/http.py | warnings = [] | warnings = ["no body came" for name, _ in head.fields if name == "Content-Length"]
         """,
         "test_empty_reply": r"""
-            clients/probes/head.py | Failure(Outcome.CLOSED, | Failure(Outcome.WRONG,
-            clients/probes/daytime.py | Outcome.CLOSED, "the peer closed without | Outcome.WRONG, "the peer closed without
-            clients/probes/echo.py | if self.matched < self.size: | if False:
+            clients/probes/protocols/http_head.py | Failure(Outcome.CLOSED, | Failure(Outcome.WRONG,
+            clients/probes/protocols/daytime.py | Outcome.CLOSED, "the peer closed without | Outcome.WRONG, "the peer closed without
+            clients/probes/protocols/echo.py | if self.matched < self.size: | if False:
         """,
         "test_empty_datagram": r"""
-            clients/probes/daytime.py | if LINE.fullmatch(reply): | if not reply or LINE.fullmatch(reply):
-            clients/probes/echo.py | if comparison.matched < len(sent): | if False:
+            clients/probes/protocols/daytime.py | if LINE.fullmatch(reply): | if not reply or LINE.fullmatch(reply):
+            clients/probes/protocols/echo.py | if comparison.matched < len(sent): | if False:
         """,
         "test_reset": r"""
-            clients/probes/network.py | errno.ECONNRESET: Outcome.RESET | errno.ECONNRESET: Outcome.CLOSED
+            clients/probes/net/sockets.py | errno.ECONNRESET: Outcome.RESET | errno.ECONNRESET: Outcome.CLOSED
         """,
     },
     "tests/process/clients/test_expect.py": {
         "test_wait_in_vain": r"""
-            clients/probes/waiting.py | left < 2 * FIRST_PAUSE_S | False
+            clients/probes/cli/waiting.py | left < 2 * FIRST_PAUSE_S | False
         """,
         "test_wait_for_silence": r"""
-            clients/probes/attempt.py | min(options.timeout, at_most_s) | options.timeout
-            clients/probes/headinfo.py | min(options.timeout, at_most_s) | options.timeout
+            clients/probes/cli/attempt.py | min(options.timeout, at_most_s) | options.timeout
+            clients/probes/cli/headinfo.py | min(options.timeout, at_most_s) | options.timeout
         """,
     },
     "tests/process/clients/test_faults_reach.py": {
         "test_refused": r"""
-            clients/probes/network.py | ECONNREFUSED: Outcome.REFUSED | ECONNREFUSED: Outcome.UNREACHABLE
+            clients/probes/net/sockets.py | ECONNREFUSED: Outcome.REFUSED | ECONNREFUSED: Outcome.UNREACHABLE
         """,
         "test_black_hole": r"""
-            clients/probes/network.py | settimeout(deadline.remaining() / shares) | settimeout(20)
+            clients/probes/net/sockets.py | settimeout(deadline.remaining() / shares) | settimeout(20)
         """,
         "test_unknown_name": r"""
-            clients/probes/network.py | Failure(Outcome.DNS, | Failure(Outcome.UNREACHABLE,
+            clients/probes/net/sockets.py | Failure(Outcome.DNS, | Failure(Outcome.UNREACHABLE,
         """,
         "test_dead_resolver": r"""
-            clients/probes/network.py | self.join(deadline.remaining()) | self.join(20)
-            clients/probes/network.py | daemon=True | daemon=False
+            clients/probes/net/resolver.py | self.join(deadline.remaining()) | self.join(20)
+            clients/probes/net/resolver.py | daemon=True | daemon=False
         """,
         "test_first_address_dead": r"""
-            clients/probes/network.py | deadline.remaining() / shares | deadline.remaining()
+            clients/probes/net/sockets.py | deadline.remaining() / shares | deadline.remaining()
         """,
     },
     "tests/process/clients/test_faults_terminal.py": {
         "test_text": r"""
-            clients/probes/terminal.py | escape(line.removesuffix("\r")) | line.removesuffix("\r")
-            clients/probes/terminal.py | coloured(escape(text), outcome, sys.stderr) | coloured(text, outcome, sys.stderr)
-            clients/probes/terminal.py | coloured(escape(text), outcome, sys.stdout) | coloured(text, outcome, sys.stdout)
+            clients/probes/core/text.py | escape(line.removesuffix("\r")) | line.removesuffix("\r")
+            clients/probes/console/terminal.py | coloured(escape(text), outcome, sys.stderr) | coloured(text, outcome, sys.stderr)
+            clients/probes/console/terminal.py | coloured(escape(text), outcome, sys.stdout) | coloured(text, outcome, sys.stdout)
         """,
         "test_json": r"""
-            clients/probes/terminal.py | **facts}), flush | **facts}, ensure_ascii=False), flush
+            clients/probes/console/terminal.py | **facts}), flush | **facts}, ensure_ascii=False), flush
         """,
         "test_datagram": r"""
-            clients/probes/terminal.py | coloured(escape(text), outcome, sys.stdout) | coloured(text, outcome, sys.stdout)
-            clients/probes/terminal.py | **facts}), flush | **facts}, ensure_ascii=False), flush
+            clients/probes/console/terminal.py | coloured(escape(text), outcome, sys.stdout) | coloured(text, outcome, sys.stdout)
+            clients/probes/console/terminal.py | **facts}), flush | **facts}, ensure_ascii=False), flush
         """,
         "test_tally": r"""
-            clients/probes/terminal.py | coloured(escape(text), outcome, sys.stdout) | coloured(text, outcome, sys.stdout)
-            clients/probes/daytime.py | LINE = re.compile(rb"[ -~]+ | LINE = re.compile(rb"(?s:.+)
-            + clients/probes/daytime_syntax.py | [!-~]{{1, | [^ ]{{1,
+            clients/probes/console/terminal.py | coloured(escape(text), outcome, sys.stdout) | coloured(text, outcome, sys.stdout)
+            clients/probes/protocols/daytime.py | LINE = re.compile(rb"[ -~]+ | LINE = re.compile(rb"(?s:.+)
+            + clients/probes/protocols/daytime_line.py | [!-~]{{1, | [^ ]{{1,
         """,
     },
     "tests/process/clients/test_faults_ending.py": {
         "test_interrupt_at_start": r"""
-            clients/probes/commands.py | def headinfo() | import probes.headinfo\n\n\ndef headinfo()
-            clients/probes/commands.py | def probe() | import probes.probe\n\n\ndef probe()
+            clients/probes/cli/main.py | def headinfo() | import probes.cli.headinfo\n\n\ndef headinfo()
+            clients/probes/cli/main.py | def probe() | import probes.cli.probe\n\n\ndef probe()
         """,
         "test_interrupt_in_lookup": r"""
-            clients/probes/commands.py | except KeyboardInterrupt: | except ZeroDivisionError:
-            + clients/probes/terminal.py | except KeyboardInterrupt: | except ZeroDivisionError:
-            clients/probes/series.py | interrupted = True | interrupted = False
-            clients/probes/hold.py | exit_code = EXIT_INTERRUPTED | exit_code = 0
+            clients/probes/cli/main.py | except KeyboardInterrupt: | except ZeroDivisionError:
+            + clients/probes/console/terminal.py | except KeyboardInterrupt: | except ZeroDivisionError:
+            clients/probes/cli/series.py | interrupted = True | interrupted = False
+            clients/probes/cli/hold.py | exit_code = EXIT_INTERRUPTED | exit_code = 0
         """,
         "test_interrupt_in_connect": r"""
-            clients/probes/commands.py | except KeyboardInterrupt: | except ZeroDivisionError:
-            + clients/probes/terminal.py | except KeyboardInterrupt: | except ZeroDivisionError:
-            clients/probes/series.py | interrupted = True | interrupted = False
-            clients/probes/hold.py | exit_code = EXIT_INTERRUPTED | exit_code = 0
+            clients/probes/cli/main.py | except KeyboardInterrupt: | except ZeroDivisionError:
+            + clients/probes/console/terminal.py | except KeyboardInterrupt: | except ZeroDivisionError:
+            clients/probes/cli/series.py | interrupted = True | interrupted = False
+            clients/probes/cli/hold.py | exit_code = EXIT_INTERRUPTED | exit_code = 0
         """,
         "test_interrupt_in_answer": r"""
-            clients/probes/commands.py | except KeyboardInterrupt: | except ZeroDivisionError:
-            + clients/probes/terminal.py | except KeyboardInterrupt: | except ZeroDivisionError:
-            clients/probes/series.py | interrupted = True | interrupted = False
-            clients/probes/hold.py | exit_code = EXIT_INTERRUPTED | exit_code = 0
+            clients/probes/cli/main.py | except KeyboardInterrupt: | except ZeroDivisionError:
+            + clients/probes/console/terminal.py | except KeyboardInterrupt: | except ZeroDivisionError:
+            clients/probes/cli/series.py | interrupted = True | interrupted = False
+            clients/probes/cli/hold.py | exit_code = EXIT_INTERRUPTED | exit_code = 0
         """,
         "test_interrupt_over_udp": r"""
-            clients/probes/series.py | interrupted = True | interrupted = False
+            clients/probes/cli/series.py | interrupted = True | interrupted = False
         """,
         "test_a_signal_amid_the_books": r"""
-            clients/probes/series.py | with held_back(): | if True:
-            clients/probes/watching.py | with held_back(): | if True:
+            clients/probes/cli/series.py | with held_back(): | if True:
+            clients/probes/cli/watching.py | with held_back(): | if True:
         """,
         "test_a_signal_that_comes_too_late": r"""
-            clients/probes/watching.py | finish()\n        except | pass\n        except
-            clients/probes/conforming.py | finish()\n    except | pass\n    except
-            clients/probes/series.py | finish()\n    except | pass\n    except
-            clients/probes/hold.py | finish()\n    except | pass\n    except
-            clients/probes/commands.py | stopping.end() | pass
+            clients/probes/cli/watching.py | finish()\n        except | pass\n        except
+            clients/probes/cli/conforming.py | finish()\n    except | pass\n    except
+            clients/probes/cli/series.py | finish()\n    except | pass\n    except
+            clients/probes/cli/hold.py | finish()\n    except | pass\n    except
+            clients/probes/cli/main.py | interrupts.end() | pass
         """,
         "test_a_reader_who_does_not_read": r"""
-            clients/probes/terminal.py | _discard(sys.stdout)\n        _discard(sys.stderr)\n        return | return
+            clients/probes/console/terminal.py | discard(sys.stdout)\n        discard(sys.stderr)\n        return | return
         """,
         "test_closed_stdout": r"""
-            clients/probes/terminal.py | _discard(output)\n    if | if
+            clients/probes/console/terminal.py | discard(output)\n    if | if
         """,
         "test_closed_stderr": r"""
-            clients/probes/terminal.py | change the outcome\n        _discard(sys.stderr) | change the outcome\n        pass
+            clients/probes/console/terminal.py | change the outcome\n        discard(sys.stderr) | change the outcome\n        pass
         """,
     },
     "tests/process/clients/test_faults_watch.py": {
         "test_stop_in_answer": r"""
-            clients/probes/watching.py | interrupted = True | interrupted = False
-            clients/probes/stopping.py | SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) | SIGNALS = (signal.SIGINT,)
+            clients/probes/cli/watching.py | interrupted = True | interrupted = False
+            clients/probes/console/interrupts.py | SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) | SIGNALS = (signal.SIGINT,)
         """,
         "test_stop_between_tries": r"""
-            clients/probes/watching.py | interrupted = True | interrupted = False
-            clients/probes/stopping.py | SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) | SIGNALS = (signal.SIGINT,)
+            clients/probes/cli/watching.py | interrupted = True | interrupted = False
+            clients/probes/console/interrupts.py | SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) | SIGNALS = (signal.SIGINT,)
         """,
         "test_stop_at_a_full_pipe": r"""
-            clients/probes/stopping.py | signal.setitimer(signal.ITIMER_REAL, HELD_BACK_S) | pass
+            clients/probes/console/interrupts.py | signal.setitimer(signal.ITIMER_REAL, HELD_BACK_S) | pass
         """,
         "test_nobody_reads_on": r"""
-            clients/probes/watching.py | finally:  # also | else:  # not
-            clients/probes/reporting.py | finally:\n            error = _write | except ZeroDivisionError:\n            raise\n        else:\n            error = _write
+            clients/probes/cli/watching.py | finally:  # also | else:  # not
+            clients/probes/console/report_file.py | finally:\n            error = _write | except ZeroDivisionError:\n            raise\n        else:\n            error = _write
         """,
         "test_no_place_for_the_report": r"""
-            clients/probes/reporting.py | (error := _replace(path, report())) | (error := 0)
+            clients/probes/console/report_file.py | (error := _replace(path, report())) | (error := 0)
         """,
         "test_place_goes_in_mid_run": r"""
-            clients/probes/reporting.py | exit_code = error or exit_code | pass
+            clients/probes/console/report_file.py | exit_code = error or exit_code | pass
         """,
         "test_flood_of_names": r"""
-            clients/probes/tally.py | < MAX_NAMES | < 10**9
-            clients/probes/report.py | [:MAX_ROWS] | [:]
-            clients/probes/stretch.py | text(MAX_SHOWN_NAMES) | text()
+            clients/probes/stats/name_counter.py | < MAX_NAMES | < 10**9
+            clients/probes/watch/report.py | [:MAX_ROWS] | [:]
+            clients/probes/stats/interval.py | text(MAX_SHOWN_NAMES) | text()
         """,
         "test_hostile_name": r"""
-            clients/probes/page.py | html.escape(escape(str(of))) | escape(str(of))
+            clients/probes/watch/html.py | html.escape(escape(str(of))) | escape(str(of))
         """,
     },
     "tests/process/clients/test_faults_conform.py": {
         "test_checks_of_silence": r"""
-            clients/probes/deadline.py | seconds = self._end - self._clock() | seconds = 20.0
+            clients/probes/net/deadline.py | seconds = self._end - self._clock() | seconds = 20.0
         """,
         "test_checks_of_silence_over_udp": r"""
-            clients/probes/deadline.py | seconds = self._end - self._clock() | seconds = 20.0
+            clients/probes/net/deadline.py | seconds = self._end - self._clock() | seconds = 20.0
         """,
         "test_checks_of_a_drip": r"""
-            clients/probes/deadline.py | self._end = clock() + seconds | self._seconds = seconds
-            + clients/probes/deadline.py | seconds = self._end - self._clock() | seconds = self._seconds
+            clients/probes/net/deadline.py | self._end = clock() + seconds | self._seconds = seconds
+            + clients/probes/net/deadline.py | seconds = self._end - self._clock() | seconds = self._seconds
         """,
         "test_checks_of_an_endless_answer": r"""
-            clients/probes/hearing.py | most -= len(received) | pass
+            clients/probes/conformance/capture.py | most -= len(received) | pass
         """,
         "test_checks_of_a_reset": r"""
-            clients/probes/network.py | errno.ECONNRESET: Outcome.RESET | errno.ECONNRESET: Outcome.UNREACHABLE
+            clients/probes/net/sockets.py | errno.ECONNRESET: Outcome.RESET | errno.ECONNRESET: Outcome.UNREACHABLE
         """,
         "test_checks_of_nobody": r"""
-            clients/probes/conforming.py | if finding.is_unreached: | if False:
+            clients/probes/cli/conforming.py | if finding.is_unreached: | if False:
         """,
         "test_checks_of_a_black_hole": r"""
-            clients/probes/check.py | Outcome.DNS, Outcome.TIMEOUT) | Outcome.DNS)
+            clients/probes/conformance/check.py | Outcome.DNS, Outcome.TIMEOUT) | Outcome.DNS)
         """,
         "test_checks_with_a_dead_resolver": r"""
-            clients/probes/check.py | Outcome.DNS, Outcome.TIMEOUT) | Outcome.DNS)
+            clients/probes/conformance/check.py | Outcome.DNS, Outcome.TIMEOUT) | Outcome.DNS)
         """,
         "test_checks_of_a_server_that_dies": r"""
-            clients/probes/conforming.py | if finding.is_unreached: | if False:
+            clients/probes/cli/conforming.py | if finding.is_unreached: | if False:
         """,
     },
     "tests/process/clients/test_conform.py": {
         "test_interrupt_of_checks": r"""
-            clients/probes/conforming.py | return EXIT_INTERRUPTED | pass
-            clients/probes/stopping.py | SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) | SIGNALS = (signal.SIGINT,)
-            clients/probes/conforming.py | checks[len(made) :] | []
+            clients/probes/cli/conforming.py | return EXIT_INTERRUPTED | pass
+            clients/probes/console/interrupts.py | SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) | SIGNALS = (signal.SIGINT,)
+            clients/probes/cli/conforming.py | checks[len(made) :] | []
         """,
         "test_a_report_of_a_run_that_was_killed": r"""
-            clients/probes/reporting.py | (error := _replace(path, report())) | (error := 0)
+            clients/probes/console/report_file.py | (error := _replace(path, report())) | (error := 0)
         """,
         "test_bytes_that_are_lost_after_a_stall": r"""
-            clients/probes/pressure.py | min(STALL_S, (now_s - began_s) / 2) | STALL_S
+            clients/probes/conformance/back_pressure.py | min(STALL_S, (now_s - began_s) / 2) | STALL_S
         """,
         "test_relays_have_buffers_too": r"""
-            clients/probes/pressure.py | 128 * 1024 * 1024 | 16 * 1024 * 1024
+            clients/probes/conformance/back_pressure.py | 128 * 1024 * 1024 | 16 * 1024 * 1024
         """,
     },
     "tests/unit/clients/test_network.py": {
         "test_resolver_that_is_slow": r"""
-            clients/probes/network.py | if not is_fresh and | if
+            clients/probes/net/resolver.py | if not is_fresh and | if
         """,
         "test_resolver_that_was_silent": r"""
-            clients/probes/network.py | if not is_fresh and len(under_way) < MAX_LOOK_UPS: | if not is_fresh:
-            clients/probes/network.py | if not is_fresh and | if not under_way and
+            clients/probes/net/resolver.py | if not is_fresh and len(under_way) < MAX_LOOK_UPS: | if not is_fresh:
+            clients/probes/net/resolver.py | if not is_fresh and | if not under_way and
         """,
     },
     "tests/process/clients/test_outcomes.py": {
         "test_full_disk": r"""
-            clients/probes/terminal.py | _replace_streams()\n    try | try
+            clients/probes/console/terminal.py | replace_streams()\n    try | try
         """,
     },
     "tests/process/clients/test_hold.py": {
         "test_a_tool_that_is_stopped_itself": r"""
-            clients/probes/hold.py | Deadline(2 * MAX_DURATION_S) | Deadline(options.duration + options.timeout)
+            clients/probes/cli/hold.py | Deadline(2 * MAX_DURATION_S) | Deadline(options.duration + options.timeout)
         """,
         "test_a_pause_that_is_cut_short": r"""
-            clients/probes/hold.py | report.look() | pass
+            clients/probes/cli/hold.py | report.look() | pass
         """,
     },
     "tests/process/clients/test_watch.py": {
         "test_report_of_a_run_that_goes_on": r"""
-            clients/probes/watching.py | refresh(self._options.report, self.page) | pass
-            clients/probes/watching.py | is_over=self._is_over | is_over=True
+            clients/probes/cli/watching.py | refresh(self._options.report, self.page) | pass
+            clients/probes/cli/watching.py | is_over=self._is_over | is_over=True
         """,
         "test_a_try_under_way": r"""
-            clients/probes/watching.py | self._unfinished_s = now - self._asked_s | pass
+            clients/probes/cli/watching.py | self._unfinished_s = now - self._asked_s | pass
         """,
     },
     "tests/unit/clients/test_waiting.py": {
         "test_a_try_is_not_cut_short": r"""
-            clients/probes/waiting.py | max(end - time.monotonic(), least_s) | end - time.monotonic()
+            clients/probes/cli/waiting.py | max(end - time.monotonic(), least_s) | end - time.monotonic()
         """,
     },
     "tests/unit/clients/test_journal.py": {
         "test_flapping": r"""
-            clients/probes/journal.py | self._told.add(result.got) | self._told = {result.got}
+            clients/probes/watch/history.py | self._told.add(result.got) | self._told = {result.got}
         """,
     },
     "tests/integration/test_faults.py": {

@@ -2,7 +2,7 @@
 
 import sys
 
-from probes.commands import probe
+from probes.cli.main import probe
 
 if __name__ == "__main__":
     sys.exit(probe())

@@ -29,7 +29,7 @@ PYTHON = (sys.executable, "-W", "error")
 PATIENCE_S = 30.0
 
 # What a launcher holds: the program that a user runs.
-LAUNCHER = "import sys; from probes.commands import {tool}; sys.exit({tool}())"
+LAUNCHER = "import sys; from probes.cli.main import {tool}; sys.exit({tool}())"
 # The same, and at its end it tells the seconds since the imports, those of processor, and the most
 # memory it ever had, which nobody else can: the peak that the system keeps of a child counts who
 # forked it, too.
@@ -37,7 +37,7 @@ MEASURED = """
 import atexit, os, sys, time
 descriptor = int(sys.argv.pop(1))
 {first}
-import probes.{tool}
+import probes.cli.{tool}
 began = time.monotonic()
 def report():
     with open("/proc/self/status") as status:
@@ -45,7 +45,7 @@ def report():
     took = time.monotonic() - began, time.process_time()
     os.write(descriptor, f"{{took[0]}} {{took[1]}} {{peak_kib}}".encode())
 atexit.register(report)
-from probes.commands import {tool}
+from probes.cli.main import {tool}
 sys.exit({tool}())
 """
 
