@@ -1,15 +1,15 @@
-"""Clients for daytime, echo and HTTP HEAD that show exactly what a network does to them.
+"""Clients for daytime, echo and HTTP HEAD that show exactly what a network does to the bytes.
 
-Two tools, `headinfo` and `probe`, which `commands` starts, over one path: an address is parsed
-(`address`), looked up (`network`) and reached over TCP (`connection`) or UDP (`association`) within
-one deadline, one exchange is made (`daytime`, `echo`, `head_request`), and its result (`result`) is
-shown as one line or one JSON object (`terminal`).
+The packages have ranks. An import stays in its package or goes to a lower rank:
 
-`probe` is a table of commands, each a module of its own: `series` has daytime and echo, which make
-one `attempt` or several, `hold` has one long `conversation`, and `watch` makes attempts until it is
-stopped: a `journal` remembers what a `report` tells, and a `display` shows what is new. `conform`
-makes one `check` after the other, from the tables of `echo_checks` and `daytime_checks`. Both leave
-their report by way of `reporting`.
+    4  cli          the command line: parsing, dispatch, printing
+    3  watch        what a watch keeps and draws
+       conformance  checks of a service against its RFC
+    2  protocols    one exchange of each protocol, and how attempts repeat
+    1  net          sockets under one deadline
+       console      terminal, signals and report files
+       stats        counting in bounded memory
+    0  core         outcomes, targets, results and text; no I/O
 """
 
 __version__ = "0.1.0"

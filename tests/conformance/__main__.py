@@ -1,7 +1,6 @@
 """Which duties our services keep, which others do, and which servers that are broken on purpose.
 
-`make conformance`, or `PYTHONPATH=tests:tests/support:clients python3 -m conformance`. Runs `probe conform`
-against all of them, and writes the tables of docs/conformance.md. Servers and probe are in network
+`make conformance` runs `probe conform` against all of them, and writes the tables of docs/conformance.md. Servers and probe are in network
 namespaces of their own, joined by a virtual Ethernet: so inetd has its ports 7 and 13, nobody else
 can be reached, and nothing is left behind. Exit status 0 when it is written, 1 when it is not.
 """
@@ -28,8 +27,8 @@ from broken_servers import BROKEN, Broken
 from conformance.foreign import HOST, SERVERS, Foreign, Missing, running, unpack
 from conformance.table import Column, Finding, Reasons, table
 from probes import __version__
-from probes.conforming import CHECKS
-from probes.result import Transport
+from probes.cli.conforming import CHECKS
+from probes.core.result import Transport
 from process.clients.tool import ENVIRONMENT, LAUNCHER, PYTHON
 from server_process import ServerProcess, wait_until
 

@@ -18,7 +18,7 @@ LONGEST_FUNCTION = 50
 
 
 def sources(package: str) -> list[Path]:
-    """The modules of a package, of which there are some."""
+    """The modules of a package and its sub-packages, at least one."""
     found = sorted((ROOT / package).rglob("*.py"))
     assert found
     return found

@@ -1,8 +1,8 @@
 """Good and hostile callers together, on both services in every model: what breaks, what drifts.
 
-`make soak`, or `PYTHONPATH=tests:tests/support python3 -m soak --seconds 60 --seed 1`. The same seed brings the
-same callers in the same order; what meets what in time is up to the machine. Exit status 0 when
-all holds, 1 with a line for each violation, 130 after Ctrl-C.
+`make soak SECONDS=60 SEED=1`. The same seed starts the same clients in the same order; their timing
+depends on the machine. Exit status 0 if all holds, 1 with a line for each violation, 130 after
+Ctrl-C.
 """
 
 import argparse

@@ -15,13 +15,13 @@ import pytest
 
 from broken_servers import BROKEN, Broken
 from peer import PATIENCE_S, Peer, refusing, send, wait_for
-from probes.address import parse_target
-from probes.check import Way
-from probes.conforming import CHECKS
-from probes.deadline import Deadline
-from probes.outcome import Failure
-from probes.pressure import press
-from probes.result import Trace
+from probes.cli.conforming import CHECKS
+from probes.conformance.back_pressure import press
+from probes.core.outcome import Failure
+from probes.core.result import Trace
+from probes.core.target import Family, parse_target
+from probes.net.deadline import Deadline
+from probes.net.sockets import Context
 from process.clients.tool import STOPS, Run, finish, run, start, stop
 from relay import Relay
 from server_process import ServerProcess
@@ -198,7 +198,7 @@ def test_relays_have_buffers_too() -> None:
         for _ in range(3):
             place = stack.enter_context(Relay(place, piece=65536)).port
         target = parse_target(f"127.0.0.1:{place}")
-        pressure = press(Way(target, socket.AF_INET, Deadline(PATIENCE_S), Trace()))
+        pressure = press(Context(target, Family.IPV4, Deadline(PATIENCE_S), Trace()))
     assert pressure.is_stalled
 
 
@@ -216,9 +216,9 @@ def test_bytes_that_are_lost_after_a_stall() -> None:
         assert over.wait(PATIENCE_S)
 
     with Peer(fall_silent) as peer:
-        way = Way(parse_target(peer.address), socket.AF_INET, Deadline(0.5), Trace())
+        context = Context(parse_target(peer.address), Family.IPV4, Deadline(0.5), Trace())
         with pytest.raises(Failure, match="came back after a stall"):
-            press(way)
+            press(context)
         over.set()
 
 

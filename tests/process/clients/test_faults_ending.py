@@ -37,7 +37,7 @@ INTERRUPTED_IMPORT = """
 import os, signal, sys
 class Interrupted:
     def find_spec(name, *_):
-        if name == "probes.connection":
+        if name == "probes.net.tcp":
             os.kill(os.getpid(), signal.SIGINT)
 sys.meta_path.insert(0, Interrupted)
 """
@@ -78,9 +78,9 @@ last = Last()
 }
 # A signal that comes when a part of a try's times is counted.
 AMID_BOOKS = """
-import probes.histogram
+from probes.stats.histogram import Histogram
 counted = []
-send_before(probes.histogram.Histogram, "add", lambda *_: counted.append(0) or len(counted) == 2)
+send_before(Histogram, "add", lambda *_: counted.append(0) or len(counted) == 2)
 """
 SUMMING: list[Tool] = [
     ("probe", "echo", "--count", "2", "--interval", "0.01"),

@@ -65,7 +65,7 @@ INTERRUPTED_IMPORT = """
 import os, signal, sys
 class Interrupted:
     def find_spec(name, *_):
-        if name == "probes.watch":
+        if name == "probes.cli.watch":
             os.kill(os.getpid(), signal.SIGINT)
 sys.meta_path.insert(0, Interrupted)
 """

@@ -13,7 +13,9 @@ from typing import Any
 import pytest
 
 from peer import Peer, Step, echo, expect, pause, refusing, send
+from probes import __version__
 from process.clients.tool import (
+    CLIENTS,
     COMMANDS,
     ENVIRONMENT,
     LAUNCHER,
@@ -180,3 +182,10 @@ def test_full_disk(arguments: tuple[str, ...], unbuffered: tuple[str, ...]) -> N
         given = [each.format(peer.address) for each in arguments]
         done = finish(start_python(*unbuffered, "-c", program, *given, stdout=full.fileno()))
     assert (done.code, done.err) == (23, "cannot write the output: No space left on device\n")
+
+
+@pytest.mark.parametrize(("module", "tool"), [("probes", "probe"), ("probes.headinfo", "headinfo")])
+def test_without_installing(module: str, tool: str) -> None:
+    """A tool runs as a module in the directory of its package, whatever PYTHONPATH says."""
+    done = finish(start_python("-E", "-S", "-m", module, "--version", directory=CLIENTS))
+    assert (done.code, done.out, done.err) == (0, f"{tool} {__version__}\n", "")

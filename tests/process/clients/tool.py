@@ -29,7 +29,7 @@ PYTHON = (sys.executable, "-W", "error")
 PATIENCE_S = 30.0
 
 # What a launcher holds: the program that a user runs.
-LAUNCHER = "import sys; from probes.commands import {tool}; sys.exit({tool}())"
+LAUNCHER = "import sys; from probes.cli.main import {tool}; sys.exit({tool}())"
 # The same, and at its end it reports the seconds since the imports, those of processor, those that
 # it waited for a processor, and its peak memory. Only the tool can report the last: the peak that
 # the system keeps of a child includes the process that forked it.
@@ -37,7 +37,7 @@ MEASURED = """
 import atexit, os, sys, time
 descriptor = int(sys.argv.pop(1))
 {first}
-import probes.{tool}
+import probes.cli.{tool}
 def delayed():
     with open("/proc/self/schedstat") as numbers:
         return int(numbers.read().split()[1]) / 1e9
@@ -48,7 +48,7 @@ def report():
     took = time.monotonic() - began, time.process_time(), delayed() - delayed_before
     os.write(descriptor, " ".join(map(str, [*took, peak_kib])).encode())
 atexit.register(report)
-from probes.commands import {tool}
+from probes.cli.main import {tool}
 sys.exit({tool}())
 """
 

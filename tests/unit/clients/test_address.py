@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probes.address import AddressError, Target, parse_target
+from probes.core.target import AddressError, Target, parse_target
 
 LABEL_63 = "a" * 63
 NAME_253 = ".".join([LABEL_63, LABEL_63, LABEL_63, "a" * 61])
@@ -35,6 +35,7 @@ NAME_253 = ".".join([LABEL_63, LABEL_63, LABEL_63, "a" * 61])
         ("[::ffff:127.0.0.1]:80", "::ffff:127.0.0.1", 80),
         ("[fe80::1%eth0]:80", "fe80::1%eth0", 80),
         ("[fe80::1%br-0.100]:80", "fe80::1%br-0.100", 80),
+        ("[fe80::1%2147483647]:80", "fe80::1%2147483647", 80),
         (f"{NAME_253}:65535", NAME_253, 65535),
         (f"{NAME_253}.:65535", f"{NAME_253}.", 65535),
     ],
@@ -111,6 +112,13 @@ def test_address(text: str, host: str, port: int) -> None:
         ("[::1%a%b]:80", "no interface name"),
         ("[::1%a b]:80", "no interface name"),
         ("[::1%abcdefghijklmnop]:80", "no interface name"),
+        ("[fe80::1%0]:80", "no interface name or number"),
+        ("[fe80::1%000]:80", "no interface name or number"),
+        ("[fe80::1%2147483648]:80", "no interface name or number"),
+        ("[fe80::1%4294967297]:80", "no interface name or number"),
+        ("[fe80::1%999999999999999]:80", "no interface name or number"),
+        ("[fe80::1%" + "9" * 4301 + "]:80", "characters"),
+        ("[fe80::1%\uff11]:80", "not ASCII"),
         ("h" * 100_000 + ":80", "100003 characters"),
         ("h" * 100_000, "100000 characters"),
         ("[" + ":" * 100_000, "100001 characters"),

@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 
 from peer import PATIENCE_S, DatagramPeer, refusing_datagrams
-from probes.address import parse_target
-from probes.association import Association, open_association
-from probes.deadline import Deadline
-from probes.network import Address, connected_socket
-from probes.outcome import Failure, Outcome
-from probes.result import Trace
+from probes.core.outcome import Failure, Outcome
+from probes.core.result import Trace
+from probes.core.target import Family, parse_target
+from probes.net.deadline import Deadline
+from probes.net.sockets import Address, Context, connected_socket
+from probes.net.udp import Association, open_association
 
 ICMP_UNREACHABLE = 3  # RFC 792
 # The codes of an unreachable net and host, and of one that an administrator shut off (RFC 1122
@@ -29,7 +29,7 @@ ICMP_CODES = [0, 1, 10]
 def associate(address: str, trace: Trace | None = None, timeout_s: float = 5) -> Association:
     """An association with a peer."""
     target = parse_target(address)
-    return open_association(target, socket.AF_UNSPEC, Deadline(timeout_s), trace or Trace())
+    return open_association(Context(target, Family.ANY, Deadline(timeout_s), trace or Trace()))
 
 
 def failure(asking: Association, datagram: bytes = b"hello") -> Failure:
@@ -52,7 +52,7 @@ def test_first_address(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of several addresses the first is asked, and no other: silence would not tell them apart."""
     with DatagramPeer(lambda _: None) as first, DatagramPeer(lambda data: data) as second:
         found = [Address(socket.AF_INET, each.sockaddr) for each in (first, second)]
-        monkeypatch.setattr("probes.association.lookup", lambda *_: found)
+        monkeypatch.setattr("probes.net.udp.lookup", lambda *_: found)
         assert failure(associate("host:80", timeout_s=0.2)).outcome is Outcome.TIMEOUT
     assert (first.asked, second.asked) == ([b"hello"], [])
 

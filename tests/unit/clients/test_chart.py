@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probes.chart import MAX_TICKS, Scale, distribution, duration, over_time
-from probes.histogram import Histogram
-from probes.journal import Journal
-from probes.outcome import Outcome
+from probes.core.outcome import Outcome
+from probes.stats.histogram import Histogram
+from probes.watch.history import Journal
+from probes.watch.svg import MAX_TICKS, Scale, distribution, duration, over_time
 from unit.clients.tries import tried
 
 DURATIONS = st.floats(0, 1e6)

@@ -14,12 +14,14 @@ from xml.etree import ElementTree
 import pytest
 
 from peer import DatagramPeer
-from probes import daytime_checks, echo_checks
-from probes.address import parse_target
-from probes.association import Association
-from probes.check import Check, Finding, Skip, Verdict, Way
-from probes.conforming import CHECKS
-from probes.datagram_checks import (
+from probes.cli.conforming import CHECKS
+from probes.conformance import daytime as daytime_checks
+from probes.conformance import echo as echo_checks
+from probes.conformance.back_pressure import Pressure, is_bounded
+from probes.conformance.capture import Heard
+from probes.conformance.check import Check, Finding, Skip, Verdict
+from probes.conformance.junit import junit_report
+from probes.conformance.udp import (
     Answers,
     FromServices,
     Origins,
@@ -30,21 +32,20 @@ from probes.datagram_checks import (
     is_from_asked,
     is_left_alone,
 )
-from probes.deadline import Deadline
-from probes.hearing import Heard
-from probes.junit import junit_report
-from probes.network import Address, os_errors_as_failures
-from probes.outcome import Failure, Outcome
-from probes.pressure import Pressure, is_bounded
-from probes.result import Phase, Trace, Transport
+from probes.core.outcome import Failure, Outcome
+from probes.core.result import Phase, Trace, Transport
+from probes.core.target import Family, parse_target
+from probes.net.deadline import Deadline
+from probes.net.sockets import Address, Context, os_errors_as_failures
+from probes.net.udp import Association
 
 LINE = b"Sun Aug 29 17:25:19 UTC 2010\r\n"
 OK, CLOSED, RESET, TIMEOUT = Outcome.OK, Outcome.CLOSED, Outcome.RESET, Outcome.TIMEOUT
 
 
-def way(address: str, transport: Transport = Transport.UDP) -> Way:
-    """The way to a peer."""
-    return Way(parse_target(address), socket.AF_UNSPEC, Deadline(5), Trace(transport))
+def context(address: str, transport: Transport = Transport.UDP) -> Context:
+    """The context to a peer."""
+    return Context(parse_target(address), Family.ANY, Deadline(5), Trace(transport))
 
 
 @pytest.mark.parametrize(
@@ -141,7 +142,7 @@ def test_a_datagram_too_large_is_skipped() -> None:
         DatagramPeer(lambda data: data) as peer,
         pytest.raises(Skip, match="65508 bytes cannot be sent"),
     ):
-        ask(bytes(65508), way(peer.address))
+        ask(bytes(65508), context(peer.address))
 
 
 def test_a_datagram_too_large_for_the_path_is_sent_again() -> None:
@@ -163,7 +164,7 @@ def fail(error: OSError) -> bytes:
 def test_the_unspecified_address_is_loopback() -> None:
     """E6: to Linux 0.0.0.0 is this host, and so an answer comes from loopback."""
     with DatagramPeer(lambda data: data) as peer:
-        assert is_from_asked(ask_openly(b"x", way(f"0.0.0.0:{peer.port}"))) == ""
+        assert is_from_asked(ask_openly(b"x", context(f"0.0.0.0:{peer.port}"))) == ""
 
 
 def test_a_port_that_is_taken_is_skipped() -> None:
@@ -196,13 +197,13 @@ def test_a_port_that_is_taken_is_skipped() -> None:
 def test_unreached(outcome: Outcome, phase: Phase, expected: bool) -> None:
     """Only where nobody was there at all there is no use in another check."""
 
-    def fail(way: Way) -> None:
+    def fail(context: Context) -> None:
         if phase is not Phase.LOOKUP:
-            way.trace.enter(phase)
+            context.trace.enter(phase)
         raise Failure(outcome, "")
 
     check = Check("X1", "none", Transport.TCP, "none", "none", fail, lambda _: "")
-    assert check.judge(way("127.0.0.1:7")).is_unreached is expected
+    assert check.judge(context("127.0.0.1:7")).is_unreached is expected
 
 
 def test_junit_of_any_bytes() -> None:

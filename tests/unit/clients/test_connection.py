@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from peer import Peer, black_hole, echo, receive_all, refusing, send
-from probes.address import parse_target
-from probes.connection import connect, open_connection
-from probes.conversation import Conversation
-from probes.deadline import Deadline
-from probes.network import Address
-from probes.outcome import Failure, Outcome
-from probes.result import Trace
+from probes.core.outcome import Failure, Outcome
+from probes.core.result import Trace
+from probes.core.target import Family, parse_target
+from probes.net.deadline import Deadline
+from probes.net.sockets import Address, Context
+from probes.net.tcp import connect, open_connection
+from probes.protocols.echo_session import Conversation
 
 
 def address(text: str) -> Address:
@@ -98,7 +98,7 @@ def test_interrupted_connect_leaves_no_socket(monkeypatch: pytest.MonkeyPatch) -
 def test_family_is_obeyed() -> None:
     """-6 does not fall back to IPv4."""
     with Peer(receive_all()) as peer, pytest.raises(Failure) as caught:
-        open_connection(parse_target(peer.address), socket.AF_INET6, Deadline(5), Trace())
+        open_connection(Context(parse_target(peer.address), Family.IPV6, Deadline(5), Trace()))
     assert caught.value.outcome is Outcome.DNS
 
 
@@ -106,7 +106,7 @@ def test_a_conversation_with_who_speaks_first() -> None:
     """E1: what comes before anything was sent is WRONG, whatever it is."""
     with Peer(send(b"hello")) as peer:
         target = parse_target(peer.address)
-        with open_connection(target, socket.AF_INET, Deadline(5), Trace()) as connection:
+        with open_connection(Context(target, Family.IPV4, Deadline(5), Trace())) as connection:
             assert connection.wait(to_send=False) == (True, False)
             conversation = Conversation(connection, 512, 1, 1, lambda _: None)
             with pytest.raises(Failure, match="5 bytes came before anything was sent"):
@@ -118,7 +118,7 @@ def test_silence_puts_the_deadline_off() -> None:
     """A wait for silence is not at the cost of what follows; one that ends with a byte is."""
     with Peer(echo()) as peer:
         target = parse_target(peer.address)
-        with open_connection(target, socket.AF_INET, Deadline(5), Trace()) as connection:
+        with open_connection(Context(target, Family.IPV4, Deadline(5), Trace())) as connection:
             left = connection.deadline.remaining()
             with pytest.raises(Failure), connection.within(1):
                 connection.receive()

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probes.daytime_syntax import MONTHS, WEEKDAYS, Reading, parse_line
+from probes.protocols.daytime_line import MONTHS, WEEKDAYS, Reading, parse_line
 
 MOMENT = datetime(2010, 8, 29, 17, 25, 19)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from probes.deadline import Deadline
+from probes.net.deadline import Deadline
 
 
 class Clock:

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probes import daytime
-from probes.echo import CHUNK_BYTES, Comparison, check_datagram, nonce
-from probes.head_request import build_request
-from probes.outcome import Failure, Outcome
+from probes.core.outcome import Failure, Outcome
+from probes.protocols import daytime
+from probes.protocols.echo import CHUNK_BYTES, Comparison, check_datagram, nonce
+from probes.protocols.http import build_request
 
 
 def test_request() -> None:

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probes.head import MAX_HEAD_BYTES, Head, HeadReader, NotHTTP
-from probes.outcome import Failure, Outcome
+from probes.core.outcome import Failure, Outcome
+from probes.protocols.http_head import MAX_HEAD_BYTES, Head, HeadReader, NotHTTP
 
 
 def read(*pieces: bytes) -> tuple[Head | None, bytes]:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probes.histogram import Histogram
+from probes.stats.histogram import Histogram
 
 RELATIVE_ERROR = 1 / 128
 RANKS = (0, 1, 50, 95, 99, 100)

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from probes.gaps import MAX_GAPS, Gap
-from probes.journal import Journal
-from probes.outcome import Outcome
-from probes.result import Result
-from probes.tally import MAX_NAMES
+from probes.core.outcome import Outcome
+from probes.core.result import Result
+from probes.stats.name_counter import MAX_NAMES
+from probes.watch.history import Journal
+from probes.watch.outages import MAX_GAPS, Gap
 from unit.clients.tries import ADDRESS, tried
 
 OK, REFUSED, RESET = Outcome.OK, Outcome.REFUSED, Outcome.RESET

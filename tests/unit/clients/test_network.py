@@ -9,14 +9,15 @@ import time
 
 import pytest
 
-from probes import network
-from probes.address import Target
-from probes.deadline import Deadline
-from probes.network import Address, lookup, os_errors_as_failures
-from probes.outcome import Failure, Outcome
+from probes.core.outcome import Failure, Outcome
+from probes.core.target import Family, Target
+from probes.net import resolver
+from probes.net.deadline import Deadline
+from probes.net.resolver import lookup
+from probes.net.sockets import Address, os_errors_as_failures
 
 TARGET = Target("host", 80)
-STREAM = (socket.AF_UNSPEC, socket.SOCK_STREAM)
+STREAM = (Family.ANY, socket.SOCK_STREAM)
 
 
 @pytest.mark.parametrize(
@@ -119,13 +120,13 @@ def test_resolver_that_was_silent(monkeypatch: pytest.MonkeyPatch) -> None:
             assert over.wait(20)
         return [(socket.AF_INET, 1, 6, "", ("127.0.0.1", 80))]
 
-    monkeypatch.setattr(network, "ASK_AGAIN_S", 0.0)
+    monkeypatch.setattr(resolver, "ASK_AGAIN_S", 0.0)
     for most, count in [(1, 1), (1, 1), (2, 2), (2, 2)]:
-        monkeypatch.setattr(network, "MAX_LOOK_UPS", most)
+        monkeypatch.setattr(resolver, "MAX_LOOK_UPS", most)
         with pytest.raises(Failure):
             lookup(TARGET, *STREAM, Deadline(0.05), resolve)
         assert len(asked) == count
-    monkeypatch.setattr(network, "MAX_LOOK_UPS", 3)
+    monkeypatch.setattr(resolver, "MAX_LOOK_UPS", 3)
     (found,) = lookup(TARGET, *STREAM, Deadline(20), resolve)
     over.set()
     assert (str(found), len(asked)) == ("127.0.0.1:80", 3)

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import argparse
 import re
-import socket
 from collections.abc import Callable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probes import __version__, headinfo, options, probe
-from probes.address import Target
-from probes.outcome import Outcome
-from probes.result import Transport
+from probes import __version__
+from probes.cli import headinfo, options, probe
+from probes.core.outcome import Outcome
+from probes.core.result import Transport
+from probes.core.target import Family, Target
 
 PARSERS: dict[str, Callable[[list[str]], argparse.Namespace]] = {
     "headinfo": headinfo.parse_arguments,
@@ -32,13 +32,13 @@ def test_defaults(tool: str) -> None:
     parsed = PARSERS[tool](["host:80"])
     assert parsed.target == Target("host", 80)
     timeout = 2.0 if "watch" in tool else 10.0
-    assert (parsed.timeout, parsed.family, parsed.json) == (timeout, socket.AF_UNSPEC, False)
+    assert (parsed.timeout, parsed.family, parsed.json) == (timeout, Family.ANY, False)
     assert vars(parsed).get("wait") is None  # `hold` has no such option
 
 
 @TOOLS
-@pytest.mark.parametrize(("flag", "family"), [("-4", socket.AF_INET), ("-6", socket.AF_INET6)])
-def test_family(tool: str, flag: str, family: int) -> None:
+@pytest.mark.parametrize(("flag", "family"), [("-4", Family.IPV4), ("-6", Family.IPV6)])
+def test_family(tool: str, flag: str, family: Family) -> None:
     """-4 and -6 choose the address family."""
     assert PARSERS[tool]([flag, "host:80"]).family == family
 
@@ -295,3 +295,21 @@ def test_value_or_error(text: str) -> None:
         except argparse.ArgumentTypeError:
             continue
         assert 0 < value <= most
+
+
+@pytest.mark.parametrize(("columns", "width"), [("40", 38), ("1", -1), ("9999", 9997)])
+def test_help_width(columns: str, width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """COLUMNS decides how wide a help text is."""
+    monkeypatch.setenv("COLUMNS", columns)
+    assert options.help_width() == width
+
+
+@pytest.mark.parametrize(
+    "columns",
+    ["", "0", "-5", "1_0", "1e9", "nan", "inf", " 40", "\uff14\uff10", "10000", "9" * 4301],
+    ids=lambda text: ascii(text)[:20],
+)
+def test_no_help_width(columns: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """COLUMNS is ignored unless it is one to four ASCII digits."""
+    monkeypatch.setenv("COLUMNS", columns)
+    assert options.help_width() == 78

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from probes.outcome import Failure, Outcome, outcome_table
+from probes.core.outcome import Failure, Outcome, outcome_table
 
 
 def test_codes() -> None:

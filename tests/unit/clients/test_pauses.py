@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from probes.pauses import Pause, Pauses
+from probes.protocols.pauses import Pause, Pauses
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from probes.replacement import replace
+from probes.console.replacement import replace
 
 
 def names(directory: Path) -> list[str]:

@@ -7,9 +7,9 @@ from html.parser import HTMLParser
 
 import pytest
 
-from probes.journal import Journal
-from probes.outcome import Outcome
-from probes.report import report
+from probes.core.outcome import Outcome
+from probes.watch.history import Journal
+from probes.watch.report import report
 from unit.clients.tries import ENDED, tried
 
 HOSTILE = "<script>alert(1)</script>\x1b]0;x\x07\u202e&\"'<svg/onload=x>"

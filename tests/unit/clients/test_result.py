@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from probes.address import Target
-from probes.daytime import interpret
-from probes.outcome import Outcome
-from probes.result import Phase, Result, Trace, Transport
+from probes.core.outcome import Outcome
+from probes.core.result import Phase, Result, Trace, Transport
+from probes.core.target import Target
+from probes.protocols.daytime import interpret
 
 TARGET = Target("echo", 1201)
 OVER_TCP = (Phase.CONNECT, Phase.FIRST_BYTE, Phase.ANSWER)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from probes.outcome import Outcome
-from probes.stretch import MAX_SHOWN_NAMES, Stretch
+from probes.core.outcome import Outcome
+from probes.stats.interval import MAX_SHOWN_NAMES, Stretch
 from unit.clients.tries import ADDRESS, tried
 
 

@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from probes.address import Target
-from probes.histogram import Histogram
-from probes.outcome import Outcome
-from probes.result import Phase, Result, Transport
-from probes.summary import Summary, spread
-from probes.tally import MAX_NAMES
+from probes.core.outcome import Outcome
+from probes.core.result import Phase, Result, Transport
+from probes.core.target import Target
+from probes.stats.histogram import Histogram
+from probes.stats.name_counter import MAX_NAMES
+from probes.stats.summary import Summary, spread
 
 TARGET = Target("echo", 1201)
 

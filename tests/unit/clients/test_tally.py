@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from probes.tally import MAX_NAMES, Tally
+from probes.stats.name_counter import MAX_NAMES, Tally
 
 
 def tallied(*names: str) -> Tally:

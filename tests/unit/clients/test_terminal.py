@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probes import terminal
+from probes.console.terminal import show_json
+from probes.core.text import escape, escape_lines, quote
 
 
 @pytest.mark.parametrize(
@@ -30,13 +31,13 @@ from probes import terminal
 )
 def test_escape(text: str, shown: str) -> None:
     """H10: C0 but tab, DEL, C1, bidi controls and all else beyond ASCII are escaped."""
-    assert terminal.escape(text) == shown
+    assert escape(text) == shown
 
 
 @given(st.text())
 def test_escape_is_printable_and_reversible(text: str) -> None:
     """H10: of any text only printable ASCII and tabs are left, and the text can be had back."""
-    shown = terminal.escape(text)
+    shown = escape(text)
     assert re.fullmatch(r"[\t -~]*", shown)
     assert codecs.decode(shown, "unicode_escape") == text
 
@@ -44,23 +45,23 @@ def test_escape_is_printable_and_reversible(text: str) -> None:
 @given(st.binary())
 def test_escape_lines_is_printable(data: bytes) -> None:
     """H10: of any bytes only printable ASCII, tabs and line ends are left."""
-    assert re.fullmatch(r"[\t\n -~]*", terminal.escape_lines(data))
+    assert re.fullmatch(r"[\t\n -~]*", escape_lines(data))
 
 
 def test_escape_lines() -> None:
     """LF and CR LF are line ends, a CR elsewhere is escaped, empty lines at the end go."""
-    assert terminal.escape_lines(b"a\r\nb\nc\rd\r\r\n\r\n\r\n") == "a\nb\nc\\rd\\r"
+    assert escape_lines(b"a\r\nb\nc\rd\r\r\n\r\n\r\n") == "a\nb\nc\\rd\\r"
 
 
 def test_quote_is_short() -> None:
     """What a message quotes is cut."""
-    assert terminal.quote("x" * 60) == f"'{'x' * 60}'"
-    assert terminal.quote("x" * 61) == f"'{'x' * 60}...'"
+    assert quote("x" * 60) == f"'{'x' * 60}'"
+    assert quote("x" * 61) == f"'{'x' * 60}...'"
 
 
 def test_json_is_safe(capsys: pytest.CaptureFixture[str]) -> None:
     """JSON is one line of printable ASCII: schema, type and time, in UTC, before all else."""
-    terminal.show_json("try", 1283102725.5, {"detail": "\x7f\x9b\u202e\n\x1b"})
+    show_json("try", 1283102725.5, {"detail": "\x7f\x9b\u202e\n\x1b"})
     out = capsys.readouterr().out
     assert re.fullmatch(r"[ -~]+\n", out)
     assert [*json.loads(out).items()] == [

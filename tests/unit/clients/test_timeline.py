@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probes.outcome import Outcome
-from probes.timeline import MAX_SLICES, Timeline
+from probes.core.outcome import Outcome
+from probes.watch.timeline import MAX_SLICES, Timeline
 from unit.clients.tries import tried
 
 MOMENTS = st.lists(st.floats(0, 86400 * 365), min_size=1).map(sorted)

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from probes.waiting import until_met
+from probes.cli.waiting import until_met
 
 
 class Clock:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from probes.address import Target
-from probes.outcome import Outcome
-from probes.result import Phase, Result, Transport
+from probes.core.outcome import Outcome
+from probes.core.result import Phase, Result, Transport
+from probes.core.target import Target
 
 TARGET = Target("web", 1200)
 ADDRESS = "10.0.0.1:1200"

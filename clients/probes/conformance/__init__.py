@@ -1,0 +1,1 @@
+"""The requirements of each protocol as checks, and what runs them."""

@@ -1,0 +1,1 @@
+"""Vocabulary of the client tools: outcomes, targets, results and text. No I/O."""

@@ -1,0 +1,1 @@
+"""Sockets that share one deadline. Every OS error becomes an outcome here."""

@@ -1,0 +1,1 @@
+"""One exchange of each protocol, and how attempts repeat."""

@@ -1,0 +1,1 @@
+"""Attempts counted and timed in bounded memory. No I/O."""

@@ -1,0 +1,1 @@
+"""What a watch keeps of its attempts, and how it draws them."""
