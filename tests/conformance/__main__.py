@@ -1,8 +1,9 @@
 """Which duties our services keep, which others do, and which servers that are broken on purpose.
 
-`make conformance` runs `probe conform` against all of them, and writes the tables of docs/conformance.md. Servers and probe are in network
-namespaces of their own, joined by a virtual Ethernet: so inetd has its ports 7 and 13, nobody else
-can be reached, and nothing is left behind. Exit status 0 when it is written, 1 when it is not.
+`make conformance` runs `probe conform` against all of them and writes the tables of
+docs/conformance.md. Servers and probe run in network namespaces of their own, joined by a virtual
+Ethernet: inetd has its ports 7 and 13, no other host can be reached, and nothing is left behind.
+Exit status 0 if the document is written, else 1.
 """
 
 from __future__ import annotations
