@@ -398,7 +398,7 @@ MUTANTS: dict[str, dict[str, str]] = {
         """,
         "test_pause": r"""
             clients/probes/protocols/echo_session.py | if self.pauses.count: | if False:
-            clients/probes/protocols/echo_session.py | self.pauses.owed(time.monotonic()) | pass
+            clients/probes/protocols/echo_session.py | self.pauses.pending(time.monotonic()) | pass
         """,
         # A timeout for each wait instead of a deadline over all of them.
         "test_drip": r"""
@@ -463,11 +463,11 @@ MUTANTS: dict[str, dict[str, str]] = {
     },
     "tests/process/clients/test_expect.py": {
         "test_wait_in_vain": r"""
-            clients/probes/cli/waiting.py | left < 2 * FIRST_PAUSE_S | False
+            clients/probes/protocols/repeat.py | left < 2 * FIRST_PAUSE_S | False
         """,
         "test_wait_for_silence": r"""
-            clients/probes/cli/attempt.py | min(options.timeout, at_most_s) | options.timeout
-            clients/probes/cli/headinfo.py | min(options.timeout, at_most_s) | options.timeout
+            clients/probes/protocols/attempt.py | min(options.timeout_s, at_most_s) | options.timeout_s
+            clients/probes/protocols/http.py | min(options.timeout_s, at_most_s) | options.timeout_s
         """,
     },
     "tests/process/clients/test_faults_reach.py": {
@@ -514,67 +514,64 @@ MUTANTS: dict[str, dict[str, str]] = {
         """,
         "test_interrupt_in_lookup": r"""
             clients/probes/cli/main.py | except KeyboardInterrupt: | except ZeroDivisionError:
-            + clients/probes/console/terminal.py | except KeyboardInterrupt: | except ZeroDivisionError:
-            clients/probes/cli/series.py | interrupted = True | interrupted = False
+            clients/probes/cli/attempts.py | EXIT_INTERRUPTED if run | 0 if run
             clients/probes/cli/hold.py | exit_code = EXIT_INTERRUPTED | exit_code = 0
         """,
         "test_interrupt_in_connect": r"""
             clients/probes/cli/main.py | except KeyboardInterrupt: | except ZeroDivisionError:
-            + clients/probes/console/terminal.py | except KeyboardInterrupt: | except ZeroDivisionError:
-            clients/probes/cli/series.py | interrupted = True | interrupted = False
+            clients/probes/cli/attempts.py | EXIT_INTERRUPTED if run | 0 if run
             clients/probes/cli/hold.py | exit_code = EXIT_INTERRUPTED | exit_code = 0
         """,
         "test_interrupt_in_answer": r"""
             clients/probes/cli/main.py | except KeyboardInterrupt: | except ZeroDivisionError:
-            + clients/probes/console/terminal.py | except KeyboardInterrupt: | except ZeroDivisionError:
-            clients/probes/cli/series.py | interrupted = True | interrupted = False
+            clients/probes/cli/attempts.py | EXIT_INTERRUPTED if run | 0 if run
             clients/probes/cli/hold.py | exit_code = EXIT_INTERRUPTED | exit_code = 0
         """,
         "test_interrupt_over_udp": r"""
-            clients/probes/cli/series.py | interrupted = True | interrupted = False
+            clients/probes/cli/attempts.py | EXIT_INTERRUPTED if run | 0 if run
         """,
         "test_a_signal_amid_the_books": r"""
-            clients/probes/cli/series.py | with held_back(): | if True:
-            clients/probes/cli/watching.py | with held_back(): | if True:
+            clients/probes/cli/attempts.py | with held_back(): | if True:
+            clients/probes/cli/watch.py | with held_back(): | if True:
         """,
         "test_a_signal_that_comes_too_late": r"""
-            clients/probes/cli/watching.py | finish()\n        except | pass\n        except
-            clients/probes/cli/conforming.py | finish()\n    except | pass\n    except
-            clients/probes/cli/series.py | finish()\n    except | pass\n    except
-            clients/probes/cli/hold.py | finish()\n    except | pass\n    except
+            clients/probes/console/interrupts.py | finish()\n            except | pass\n            except
+            clients/probes/console/interrupts.py | _handle(lambda *_: _handle(signal.default_int_handler)) | pass
+            clients/probes/console/interrupts.py | _handle(signal.SIG_IGN) | _handle(signal.SIG_DFL)
+            clients/probes/console/interrupts.py | if kind is None: | if kind is not None:
             clients/probes/cli/main.py | interrupts.end() | pass
         """,
         "test_a_reader_who_does_not_read": r"""
-            clients/probes/console/terminal.py | discard(sys.stdout)\n        discard(sys.stderr)\n        return | return
+            clients/probes/console/streams.py | discard(sys.stdout)\n        discard(sys.stderr)\n        raise | raise
         """,
         "test_closed_stdout": r"""
-            clients/probes/console/terminal.py | discard(output)\n    if | if
+            clients/probes/console/streams.py | discard(output)\n    if | if
         """,
         "test_closed_stderr": r"""
-            clients/probes/console/terminal.py | change the outcome\n        discard(sys.stderr) | change the outcome\n        pass
+            clients/probes/console/streams.py | except OSError:\n        discard(sys.stderr) | except OSError:\n        pass
         """,
     },
     "tests/process/clients/test_faults_watch.py": {
         "test_stop_in_answer": r"""
-            clients/probes/cli/watching.py | interrupted = True | interrupted = False
+            clients/probes/cli/watch.py | EXIT_INTERRUPTED if run | 0 if run
             clients/probes/console/interrupts.py | SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) | SIGNALS = (signal.SIGINT,)
         """,
         "test_stop_between_tries": r"""
-            clients/probes/cli/watching.py | interrupted = True | interrupted = False
+            clients/probes/cli/watch.py | EXIT_INTERRUPTED if run | 0 if run
             clients/probes/console/interrupts.py | SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) | SIGNALS = (signal.SIGINT,)
         """,
         "test_stop_at_a_full_pipe": r"""
             clients/probes/console/interrupts.py | signal.setitimer(signal.ITIMER_REAL, HELD_BACK_S) | pass
         """,
         "test_nobody_reads_on": r"""
-            clients/probes/cli/watching.py | finally:  # also | else:  # not
-            clients/probes/console/report_file.py | finally:\n            error = _write | except ZeroDivisionError:\n            raise\n        else:\n            error = _write
+            clients/probes/cli/watch.py | finally:  # also | except ZeroDivisionError:\n            raise\n        else:  # not
+            clients/probes/console/report_file.py | finally:\n            self._print | except ZeroDivisionError:\n            raise\n        else:\n            self._print
         """,
         "test_no_place_for_the_report": r"""
-            clients/probes/console/report_file.py | (error := _replace(path, report())) | (error := 0)
+            clients/probes/console/report_file.py | self._replace()\n        if self.exit_code | if self.exit_code
         """,
         "test_place_goes_in_mid_run": r"""
-            clients/probes/console/report_file.py | exit_code = error or exit_code | pass
+            clients/probes/cli/watch.py | report.exit_code or exit_code | exit_code
         """,
         "test_flood_of_names": r"""
             clients/probes/stats/name_counter.py | < MAX_NAMES | < 10**9
@@ -597,13 +594,13 @@ MUTANTS: dict[str, dict[str, str]] = {
             + clients/probes/net/deadline.py | seconds = self._end - self._clock() | seconds = self._seconds
         """,
         "test_checks_of_an_endless_answer": r"""
-            clients/probes/conformance/capture.py | most -= len(received) | pass
+            clients/probes/net/tcp.py | most -= len(data) | pass
         """,
         "test_checks_of_a_reset": r"""
             clients/probes/net/sockets.py | errno.ECONNRESET: Outcome.RESET | errno.ECONNRESET: Outcome.UNREACHABLE
         """,
         "test_checks_of_nobody": r"""
-            clients/probes/cli/conforming.py | if finding.is_unreached: | if False:
+            clients/probes/conformance/runner.py | if finding.is_unreached: | if False:
         """,
         "test_checks_of_a_black_hole": r"""
             clients/probes/conformance/check.py | Outcome.DNS, Outcome.TIMEOUT) | Outcome.DNS)
@@ -612,17 +609,17 @@ MUTANTS: dict[str, dict[str, str]] = {
             clients/probes/conformance/check.py | Outcome.DNS, Outcome.TIMEOUT) | Outcome.DNS)
         """,
         "test_checks_of_a_server_that_dies": r"""
-            clients/probes/cli/conforming.py | if finding.is_unreached: | if False:
+            clients/probes/conformance/runner.py | if finding.is_unreached: | if False:
         """,
     },
     "tests/process/clients/test_conform.py": {
         "test_interrupt_of_checks": r"""
-            clients/probes/cli/conforming.py | return EXIT_INTERRUPTED | pass
+            clients/probes/cli/conform.py | return EXIT_INTERRUPTED | pass
             clients/probes/console/interrupts.py | SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) | SIGNALS = (signal.SIGINT,)
-            clients/probes/cli/conforming.py | checks[len(made) :] | []
+            clients/probes/cli/conform.py | checks[len(made) :] | []
         """,
         "test_a_report_of_a_run_that_was_killed": r"""
-            clients/probes/console/report_file.py | (error := _replace(path, report())) | (error := 0)
+            clients/probes/console/report_file.py | self._replace()\n        if self.exit_code | if self.exit_code
         """,
         "test_bytes_that_are_lost_after_a_stall": r"""
             clients/probes/conformance/back_pressure.py | min(STALL_S, (now_s - began_s) / 2) | STALL_S
@@ -631,7 +628,7 @@ MUTANTS: dict[str, dict[str, str]] = {
             clients/probes/conformance/back_pressure.py | 128 * 1024 * 1024 | 16 * 1024 * 1024
         """,
     },
-    "tests/unit/clients/test_network.py": {
+    "tests/unit/clients/test_resolver.py": {
         "test_resolver_that_is_slow": r"""
             clients/probes/net/resolver.py | if not is_fresh and | if
         """,
@@ -642,32 +639,32 @@ MUTANTS: dict[str, dict[str, str]] = {
     },
     "tests/process/clients/test_outcomes.py": {
         "test_full_disk": r"""
-            clients/probes/console/terminal.py | replace_streams()\n    try | try
+            clients/probes/console/streams.py | _replace_streams()\n    try | try
         """,
     },
     "tests/process/clients/test_hold.py": {
         "test_a_tool_that_is_stopped_itself": r"""
-            clients/probes/cli/hold.py | Deadline(2 * MAX_DURATION_S) | Deadline(options.duration + options.timeout)
+            clients/probes/protocols/echo_session.py | Deadline(NO_DEADLINE_S) | Deadline(options.duration_s + options.timeout_s)
         """,
         "test_a_pause_that_is_cut_short": r"""
-            clients/probes/cli/hold.py | report.look() | pass
+            clients/probes/cli/hold.py | printer.look() | pass
         """,
     },
     "tests/process/clients/test_watch.py": {
         "test_report_of_a_run_that_goes_on": r"""
-            clients/probes/cli/watching.py | refresh(self._options.report, self.page) | pass
-            clients/probes/cli/watching.py | is_over=self._is_over | is_over=True
+            clients/probes/cli/watch.py | report.refresh() | pass
+            clients/probes/cli/watch.py | is_over=self._is_over | is_over=True
         """,
         "test_a_try_under_way": r"""
-            clients/probes/cli/watching.py | self._unfinished_s = now - self._asked_s | pass
+            clients/probes/cli/watch.py | self._unfinished_s = now - self._started_s | pass
         """,
     },
     "tests/unit/clients/test_waiting.py": {
         "test_a_try_is_not_cut_short": r"""
-            clients/probes/cli/waiting.py | max(end - time.monotonic(), least_s) | end - time.monotonic()
+            clients/probes/protocols/repeat.py | max(end - time.monotonic(), shortest_s) | end - time.monotonic()
         """,
     },
-    "tests/unit/clients/test_journal.py": {
+    "tests/unit/clients/test_history.py": {
         "test_flapping": r"""
             clients/probes/watch/history.py | self._told.add(result.got) | self._told = {result.got}
         """,
