@@ -124,17 +124,16 @@ test_flood_of_names if $X in $Y or [-len($Y) < $Z-]{+True+}:
 test_checks_of_a_black_hole (*$X, $Y.DNS[-, $Y.TIMEOUT-])
 
 # Tools: exit codes, interrupts and reports.
-test_interrupt_in_answer except KeyboardInterrupt:\n$X = [-True-]{+False+}\n$Y =
+test_interrupt_in_answer = [-$X is KeyboardInterrupt-]{+False+}\n
 test_stop_in_answer (signal.SIGINT, [-signal.SIGTERM, signal.SIGHUP-])
-test_interrupt_of_checks except KeyboardInterrupt:\n[-return $X-]{+pass+}\n$Y = any(
 test_stop_at_a_full_pipe [-signal.setitimer(signal.ITIMER_REAL, $X)-]{+pass+}\nreturn
 test_a_signal_amid_the_books if [-$X and (not $Y)-]{+False+}:\n$Y = True
 test_a_signal_that_comes_too_late [-$X(signal.SIG_IGN)-]{+pass+}
 test_closed_stdout if [-isinstance($X, BrokenPipeError)-]{+False+}:
 test_closed_stderr [-os.dup2(os.open(os.devnull, os.O_WRONLY), $X())-]{+pass+}
 test_full_disk $X = [-23-]{+1+}\n
-test_nobody_reads_on finally:\n$X = {+sys.exc_info()[0] or +}$W($P, $R, $S)
-test_a_report_of_a_run_that_was_killed ($X := [-$Y($P, $R())-]{+0+}):
+test_nobody_reads_on finally:\n[-$X.$Y() if $X.$P == $W else $X.$V()-]{+pass+}
+test_a_report_of_a_run_that_was_killed [-$X.$Y()-]{+pass+}\nif $X.$Z:\nraise SystemExit(
 
 # Containers.
 test_a_server_has_no_privileges cap_drop: [[-ALL-]{+CHOWN+}]

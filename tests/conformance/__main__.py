@@ -28,7 +28,7 @@ from broken_servers import BROKEN, Broken
 from conformance.foreign import HOST, SERVERS, Foreign, Missing, running, unpack
 from conformance.table import Column, Finding, Reasons, table
 from probes import __version__
-from probes.cli.conforming import CHECKS
+from probes.conformance.runner import CHECKS
 from probes.core.result import Transport
 from process.clients.tool import ENVIRONMENT, LAUNCHER, PYTHON
 from server_process import ServerProcess, wait_until

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from probes.cli.conforming import CHECKS
 from probes.conformance.check import Check
+from probes.conformance.runner import CHECKS
 
 Finding = dict[str, Any]  # as `probe conform --json` has it
 

@@ -13,23 +13,23 @@ from typing import Any
 import atheris
 
 with atheris.instrument_imports(include=["probes"]):
-    from unit.clients import test_address, test_daytime_syntax, test_exchanges, test_head
+    from unit.clients import test_daytime_line, test_exchanges, test_http_head, test_target
 
 
 def read_address(data: bytes) -> None:
     """A text is a target that prints as it came, or an AddressError."""
-    check(test_address.test_target_or_error, data.decode("latin-1"))
+    check(test_target.test_target_or_error, data.decode("latin-1"))
 
 
 def read_head(data: bytes) -> None:
     """A response is the same head or typed error, whole, byte by byte, or cut at every 0xff."""
-    check(test_head.test_any_split_reads_the_same, data.split(b"\xff"))
+    check(test_http_head.test_any_split_reads_the_same, data.split(b"\xff"))
 
 
 def read_daytime(data: bytes) -> None:
     """A reply is a line or a Failure, and a line is a reading with a skew, or none."""
     check(test_exchanges.test_daytime_line_or_failure, data)
-    check(test_daytime_syntax.test_reading_or_none, data.decode("latin-1").rstrip("\r\n"), 0.0, 1.0)
+    check(test_daytime_line.test_reading_or_none, data.decode("latin-1").rstrip("\r\n"), 0.0, 1.0)
 
 
 def check(test: Any, *arguments: object) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from broken_servers import BROKEN
-from probes.cli.conforming import CHECKS
+from probes.conformance.runner import CHECKS
 
 TEXT = (Path(__file__).parent.parent.parent / "docs/conformance.md").read_text()
 MODELS = ["iterative", "threaded", "evented"]

@@ -1,19 +1,31 @@
-"""probe conform: does a service do what is asked of it? A line for each thing to check."""
+"""probe conform: check a service against its RFC, a line for each requirement."""
 
 from __future__ import annotations
 
 import argparse
+import time
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
-from probes.cli.options import Parser, add_common_options, add_report
-from probes.core.result import Transport
+from probes.cli.options import Parser, add_connection_options, add_json, add_report
+from probes.conformance.check import Check, Finding, Verdict
+from probes.conformance.junit import junit_report
+from probes.conformance.runner import CHECKS, CheckOptions, run_checks
+from probes.console.interrupts import Run, held_back
+from probes.console.report_file import ReportFile
+from probes.console.terminal import show, show_json
+from probes.core.outcome import EXIT_INTERRUPTED, Outcome
+from probes.core.result import Protocol, Transport
 
 # Each check has a deadline of its own, and many of a service that is silent come to it.
 DEFAULT_TIMEOUT_S = 5.0
 
 ABOUT = {
-    "echo": "the duties of RFC 862, among them half-close, back-pressure and datagrams of any size",
-    "daytime": "the duties of RFC 867, among them a close that is no reset, whatever was sent",
+    Protocol.ECHO: "the duties of RFC 862, among them half-close, back-pressure and datagrams of"
+    " any size",
+    Protocol.DAYTIME: "the duties of RFC 867, among them a close that is no reset, whatever was"
+    " sent",
 }
 
 EPILOG = """\
@@ -42,24 +54,24 @@ examples:
   probe conform echo 127.0.0.1:1201 --udp --json --junit echo.xml
 """
 
+WORDS = {Verdict.PASS: "passed", Verdict.FAIL: "failed", Verdict.SKIP: "skipped"}
+COLOURS = {Verdict.PASS: Outcome.OK, Verdict.FAIL: Outcome.WRONG}
 
-def add_command(commands: Any) -> None:
-    """Add `conform`."""
-    about = "check what is asked of a service, duty by duty"
-    parser = commands.add_parser(
-        "conform", help=about, description=f"{about.capitalize()}.", epilog=EPILOG
-    )
-    protocols = parser.add_subparsers(metavar="protocol", required=True)
-    for name, about in ABOUT.items():
-        protocol = protocols.add_parser(
-            name, help=about, description=f"Check {about}.", epilog=EPILOG
+
+def configure(parser: Parser, _: str) -> None:
+    """Add a command for each protocol."""
+    parser.epilog = EPILOG
+    protocols = parser.add_subparsers(metavar="protocol", required=True, parser_class=Parser)
+    for protocol, about in ABOUT.items():
+        command = protocols.add_parser(
+            protocol, help=about, description=f"Check {about}.", epilog=EPILOG
         )
-        protocol.set_defaults(run=run, protocol=name, transports=[Transport.TCP])
-        _add_options(protocol)
+        command.set_defaults(run=run, protocol=protocol, transports=[Transport.TCP])
+        _add_options(command)
 
 
 def _add_options(parser: Parser) -> None:
-    add_common_options(parser)
+    add_connection_options(parser)
     parser.set_defaults(timeout=DEFAULT_TIMEOUT_S)
     transports = parser.add_mutually_exclusive_group()
     for option, values in {"--udp": [Transport.UDP], "--both": list(Transport)}.items():
@@ -67,13 +79,64 @@ def _add_options(parser: Parser) -> None:
         transports.add_argument(
             option, dest="transports", action="store_const", const=values, help=about
         )
-    parser.add_argument("--json", action="store_true", help="one JSON object per line")
+    add_json(parser)
     add_report(parser, "--junit", "write a report (JUnit)")
 
 
-def run(options: argparse.Namespace) -> int:
-    """Check as the command line says; returns the exit code."""
-    # Late, since imports are most of what another command's single try takes.
-    from probes.cli.conforming import conform
+def run(parsed: argparse.Namespace) -> int:
+    """Make all checks, write the report and show the summary; returns the exit code."""
+    options = CheckOptions(parsed.protocol, parsed.target, parsed.family, parsed.timeout)
+    checks = [each for each in CHECKS[options.protocol] if each.transport in parsed.transports]
+    made: list[Finding] = []
 
-    return conform(options)
+    def render() -> str:
+        return junit_report(options.protocol, str(options.target), made, checks[len(made) :])
+
+    report = ReportFile(parsed.junit, render)
+    printer = Printer(options, is_json=parsed.json)
+    with report.lines_beside():
+        with report.written():
+            exit_code = _make_checks(options, checks, made, printer)
+        exit_code = report.exit_code or exit_code
+        printer.show_summary(made, exit_code)
+    return exit_code
+
+
+def _make_checks(
+    options: CheckOptions, checks: Sequence[Check[Any]], made: list[Finding], printer: Printer
+) -> int:
+    with Run() as run:
+        for finding in run_checks(options, checks):
+            with held_back():
+                made.append(finding)
+                printer.show_finding(finding)
+    if run.is_interrupted:
+        return EXIT_INTERRUPTED
+    has_failed = any(finding.verdict is Verdict.FAIL for finding in made)
+    return (Outcome.WRONG if has_failed else Outcome.OK).exit_code
+
+
+class Printer:
+    """Shows findings and their summary, as text or JSON."""
+
+    def __init__(self, options: CheckOptions, *, is_json: bool) -> None:
+        self._about = {"protocol": options.protocol.value, "target": str(options.target)}
+        self._is_json = is_json
+
+    def show_finding(self, finding: Finding) -> None:
+        """Show one finding."""
+        if self._is_json:
+            show_json("check", time.time(), {**self._about, **finding.facts()})
+        else:
+            show(finding.line(), COLOURS.get(finding.verdict))
+
+    def show_summary(self, made: Sequence[Finding], exit_code: int) -> None:
+        """Show how many checks passed, failed and were skipped."""
+        counts = Counter(finding.verdict for finding in made)
+        if self._is_json:
+            numbers = {word: counts[verdict] for verdict, word in WORDS.items()}
+            show_json("checked", time.time(), {**self._about, **numbers, "exit": exit_code})
+        else:
+            text = ", ".join(f"{counts[verdict]} {word}" for verdict, word in WORDS.items())
+            interrupted = "; interrupted" if exit_code == EXIT_INTERRUPTED else ""
+            show(f"SUMMARY {' '.join(self._about.values())} {text}{interrupted}")

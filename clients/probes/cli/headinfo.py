@@ -5,19 +5,15 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-from collections.abc import Sequence
 from functools import partial
 
-from probes.cli.options import Parser, add_common_options, add_expectation
-from probes.cli.waiting import add_wait, least_s, until_met
-from probes.console.terminal import complain, exit_status, show_json
-from probes.core.outcome import Failure, Outcome, outcome_table
-from probes.core.result import Result, Trace
+from probes.cli.options import Parser, add_connection_options, add_expectation, add_wait
+from probes.console.terminal import complain, show_json
+from probes.core.outcome import Outcome, outcome_table
+from probes.core.result import Result
 from probes.core.text import escape_lines, quote
-from probes.net.deadline import Deadline
-from probes.net.sockets import Context
-from probes.net.tcp import open_connection
-from probes.protocols.http import Reply, build_request, exchange
+from probes.protocols.http import HeadOptions, Reply, request_head
+from probes.protocols.repeat import shortest_attempt_s, until_met
 
 # What RFC 9112 section 3 wants every server to take in a request line.
 MAX_OPTION_CHARS = 8000
@@ -41,19 +37,14 @@ examples:
 """
 
 
-def main() -> int:
-    """The command; returns its exit code."""
-    return exit_status(lambda: run(parse_arguments(sys.argv[1:])))
-
-
-def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
-    """The command line as a namespace; a bad one exits."""
+def parser() -> Parser:
+    """Return the parser of the command line. `run` of what it parses does the work."""
     parser = Parser(
         prog="headinfo",
         description="Send HEAD to host:port as HTTP/1.0 and show the head of the reply.",
         epilog=EPILOG,
     )
-    add_common_options(parser)
+    add_connection_options(parser)
     add_expectation(parser, Outcome)
     add_wait(parser)
     parser.add_argument(
@@ -65,7 +56,8 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="one JSON object on stdout, always")
     form.add_argument("--raw", action="store_true", help="the bytes as they came, not escaped")
-    return parser.parse_args(arguments)
+    parser.set_defaults(run=run)
+    return parser
 
 
 def visible(text: str) -> str:
@@ -84,34 +76,25 @@ def path(text: str) -> str:
     raise argparse.ArgumentTypeError(f"must begin with a slash: {quote(text)}")
 
 
-def run(options: argparse.Namespace) -> int:
+def run(parsed: argparse.Namespace) -> int:
     """Ask until the result is as expected, and show it; returns the exit code."""
-    result, reply = until_met(partial(ask, options), is_ok, options.wait, least_s(options))
-    if options.json:
+    options = HeadOptions(
+        parsed.target,
+        parsed.family,
+        parsed.timeout,
+        parsed.expect,
+        parsed.path,
+        parsed.host_header,
+    )
+    shortest_s = shortest_attempt_s(options.expected, options.timeout_s)
+    result, reply = until_met(
+        partial(request_head, options), lambda asked: asked[0].is_ok, parsed.wait, shortest_s
+    )
+    if parsed.json:
         show_json("head", result.ended, facts(result, reply))
     else:
-        show_text(result, reply, raw=options.raw)
+        show_text(result, reply, raw=parsed.raw)
     return result.outcome.exit_code
-
-
-def ask(options: argparse.Namespace, at_most_s: float) -> tuple[Result, Reply]:
-    """Ask once, on a connection and a deadline of its own."""
-    request = build_request(options.path, options.host_header)
-    trace = Trace(expected=options.expect)
-    try:
-        deadline = Deadline(min(options.timeout, at_most_s))
-        with open_connection(
-            Context(options.target, options.family, deadline, trace)
-        ) as connection:
-            reply = exchange(connection, request)
-    except Failure as failure:
-        reply = Reply(failure.outcome, failure.reason)
-    return trace.result(options.target, reply.outcome, reply.detail), reply
-
-
-def is_ok(asked: tuple[Result, Reply]) -> bool:
-    """Whether it came as expected."""
-    return asked[0].outcome is Outcome.OK
 
 
 def facts(result: Result, reply: Reply) -> dict[str, object]:

@@ -1,30 +1,28 @@
-"""probe hold: one long echo conversation, to see whether its connection survives."""
+"""probe hold: one long echo session, to see whether its connection survives."""
 
 from __future__ import annotations
 
 import argparse
 import time
 from collections.abc import Mapping
-from typing import Any
 
-from probes.cli.attempt import DEFAULT_SIZE_BYTES
 from probes.cli.options import (
+    DEFAULT_SIZE_BYTES,
     MAX_DURATION_S,
     Parser,
-    add_common_options,
+    add_connection_options,
     add_expectation,
+    add_json,
     seconds,
     whole_number,
 )
-from probes.console.interrupts import finish
+from probes.console.interrupts import Run
 from probes.console.terminal import show, show_json
-from probes.core.outcome import EXIT_INTERRUPTED, PROBE_OUTCOMES, Failure, Outcome, outcome_table
-from probes.core.result import Result, Trace, clock_time, to_ms
-from probes.net.deadline import Deadline
-from probes.net.sockets import Context
-from probes.net.tcp import open_connection
+from probes.core.outcome import EXIT_INTERRUPTED, PROBE_OUTCOMES, Outcome, outcome_table
+from probes.core.result import Result, clock_time, to_ms
+from probes.core.target import Target
 from probes.protocols.echo import CHUNK_BYTES
-from probes.protocols.echo_session import Conversation
+from probes.protocols.echo_session import EchoSession, HoldOptions, hold
 from probes.protocols.pauses import Pause
 
 # Seconds each.
@@ -57,16 +55,18 @@ examples:
 """
 
 
-def add_command(commands: Any) -> None:
-    """Add `hold`."""
-    parser: Parser = commands.add_parser(
-        "hold",
-        help="keep one echo connection, and tell of its pauses and its end",
-        description="Send random bytes on one connection, and compare every byte that comes back.",
-        epilog=EPILOG,
+def configure(parser: Parser, _: str) -> None:
+    """Add the options of `probe hold`."""
+    parser.description = (
+        "Send random bytes on one connection, and compare every byte that comes back."
+        " `probe hold TARGET` is short for `probe hold echo TARGET`."
     )
+    parser.epilog = EPILOG
     parser.set_defaults(run=run)
-    add_common_options(parser, "look-up and connect together, and once more for the end")
+    parser.add_argument(
+        "protocol", nargs="?", choices=["echo"], metavar="echo", help="the only protocol"
+    )
+    add_connection_options(parser, "look-up and connect together, and once more for the end")
     add_expectation(parser)
     for name, (default, about) in TIMES.items():
         described = f"{about} (default: %(default)g)"
@@ -78,57 +78,50 @@ def add_command(commands: Any) -> None:
         default=DEFAULT_SIZE_BYTES,
         help=f"bytes to send each time, 1 to {CHUNK_BYTES} (default: %(default)s)",
     )
-    parser.add_argument("--json", action="store_true", help="one JSON object per line")
+    add_json(parser)
 
 
-def run(options: argparse.Namespace) -> int:
-    """Hold one connection, tell what happens to it, and sum up; returns the exit code."""
-    report = Report(options)
-    try:
-        result = hold(options, report)
-        finish()
-    except KeyboardInterrupt:
-        report.look()
+def run(parsed: argparse.Namespace) -> int:
+    """Hold one connection, show what happens to it, and sum up; returns the exit code."""
+    options = HoldOptions(
+        parsed.target,
+        parsed.family,
+        parsed.timeout,
+        parsed.expect,
+        parsed.interval,
+        parsed.gap,
+        parsed.duration,
+        parsed.size,
+    )
+    printer = Printer(options.target, is_json=parsed.json)
+    result = None
+    with Run() as run:
+        result = hold(options, printer.open, printer.pause)
+    if result is None or run.is_interrupted:
+        printer.look()
         exit_code = EXIT_INTERRUPTED
     else:
-        report.end(result)
+        printer.end(result)
         exit_code = result.outcome.exit_code
-    report.sum_up(exit_code)
+    printer.sum_up(exit_code)
     return exit_code
 
 
-def hold(options: argparse.Namespace, report: Report) -> Result:
-    """Connect and converse; returns how it ended."""
-    trace = Trace(expected=options.expect)
-    context = Context(options.target, options.family, Deadline(options.timeout), trace)
-    try:
-        with open_connection(context) as connection:
-            # Later than any end, since this process, too, may be stopped for a while (Ctrl-Z).
-            connection.deadline = Deadline(2 * MAX_DURATION_S)
-            conversation = Conversation(
-                connection, options.size, options.interval, options.gap, report.pause
-            )
-            report.open(conversation, trace.address)
-            detail = conversation.hold(options.duration, options.timeout)
-    except Failure as failure:
-        return trace.result(options.target, failure.outcome, failure.reason)
-    return trace.result(options.target, Outcome.OK, detail)
+class Printer:
+    """Shows one session as it goes on, as text or JSON."""
 
-
-class Report:
-    """What is told of one conversation as it goes, as text or JSON."""
-
-    def __init__(self, options: argparse.Namespace) -> None:
-        self._options = options
-        self._conversation: Conversation | None = None
+    def __init__(self, target: Target, *, is_json: bool) -> None:
+        self._target = target
+        self._is_json = is_json
+        self._session: EchoSession | None = None
         self._opened = 0.0
 
-    def open(self, conversation: Conversation, address: str | None) -> None:
+    def open(self, session: EchoSession, address: str | None) -> None:
         """The connection stands."""
-        self._conversation = conversation
+        self._session = session
         self._opened = time.monotonic()
-        line = f"OPEN {self._options.target} at {address}, {clock_time(time.time())}"
-        self._tell("open", {"address": address}, line)
+        line = f"OPEN {self._target} at {address}, {clock_time(time.time())}"
+        self._show("open", {"address": address}, line)
 
     def pause(self, pause: Pause) -> None:
         """A pause has become too long, or is over."""
@@ -141,55 +134,55 @@ class Report:
         }
         words = "over, it was" if pause.over else "nothing for"
         now = clock_time(time.time())
-        place = f"{self._options.target} {now}, after {held_s:.3f} s at byte {self._offset}"
-        self._tell("pause", facts, f"PAUSE {place}: {words} {pause.seconds:.3f} s")
+        place = f"{self._target} {now}, after {held_s:.3f} s at byte {self._offset}"
+        self._show("pause", facts, f"PAUSE {place}: {words} {pause.seconds:.3f} s")
 
     def look(self) -> None:
         """Nothing more will come: a pause under way has lasted until now."""
-        if self._conversation:
-            self._conversation.pauses.look(time.monotonic())
+        if self._session:
+            self._session.pauses.look(time.monotonic())
 
     def end(self, result: Result) -> None:
         """It has ended, or has never begun."""
         facts = {**result.facts(), "offset": self._offset}
-        self._tell("end", facts, result.line(), result.outcome)
+        self._show("end", facts, result.line(), result.outcome)
 
     def sum_up(self, exit_code: int) -> None:
         """What there was in all; nothing if there was no connection."""
-        if not self._conversation:
+        if not self._session:
             return
         held_s = time.monotonic() - self._opened
-        pauses = self._conversation.pauses
+        pauses = self._session.pauses
         facts = {
             "exit": exit_code,
             "held_ms": to_ms(held_s),
-            "sent_bytes": self._conversation.sent,
+            "sent_bytes": self._session.sent,
             "returned_bytes": self._offset,
             "longest_pause_ms": to_ms(pauses.longest_s),
             "pauses": pauses.count,
         }
         interrupted = "; interrupted" if exit_code == EXIT_INTERRUPTED else ""
         line = (
-            f"SUMMARY {self._options.target} held {held_s:.3f} s until {clock_time(time.time())},"
-            f" {self._conversation.sent} bytes sent, {self._offset} came back;"
+            f"SUMMARY {self._target} held {held_s:.3f} s until {clock_time(time.time())},"
+            f" {self._session.sent} bytes sent, {self._offset} came back;"
             f" longest pause {pauses.longest_s:.3f} s,"
             f" {pauses.count} longer than {pauses.gap_s:g} s{interrupted}"
         )
-        self._tell("held", facts, line)
+        self._show("held", facts, line)
 
     @property
     def _offset(self) -> int:
-        return self._conversation.matched if self._conversation else 0
+        return self._session.matched if self._session else 0
 
-    def _tell(
+    def _show(
         self,
         kind: str,
         facts: Mapping[str, object],
         line: str,
         outcome: Outcome | None = None,
     ) -> None:
-        if self._options.json:
-            about = {"protocol": "echo", "target": str(self._options.target)}
+        if self._is_json:
+            about = {"protocol": "echo", "target": str(self._target)}
             show_json(kind, time.time(), {**about, **facts})
         else:
             show(line, outcome)

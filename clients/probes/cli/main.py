@@ -1,47 +1,41 @@
-"""The commands `probe` and `headinfo`.
+"""The tools `probe` and `headinfo`: interrupts, streams, parsing, dispatch and exit code.
 
-They import their modules late, because Ctrl-C must be quiet during imports, too. Imports take most
-of the time before a tool waits for the network.
+All imports are late, because Ctrl-C must be quiet during imports, too. Imports take most of the
+time before a tool waits for the network.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+
+def probe() -> int:
+    """Run the tool `probe`; returns its exit code."""
+    return _main("probe")
 
 
 def headinfo() -> int:
-    """Run the command `headinfo`; returns its exit code."""
-
-    def run() -> int:
-        from probes.cli.headinfo import main
-
-        return main()
-
-    return _until_stopped(run)
+    """Run the tool `headinfo`; returns its exit code."""
+    return _main("headinfo")
 
 
-def probe() -> int:
-    """Run the command `probe`; returns its exit code."""
-
-    def run() -> int:
-        from probes.cli.probe import main
-
-        return main()
-
-    return _until_stopped(run)
-
-
-def _until_stopped(run: Callable[[], int]) -> int:
+def _main(tool: str) -> int:
     try:
         from probes.console import interrupts
 
         interrupts.begin()
-        exit_code = run()
+        from importlib import import_module
+
+        from probes.console.streams import standard_streams
+
+        with standard_streams():
+            options = import_module(f"probes.cli.{tool}").parser().parse_args()
+            exit_code: int = options.run(options)
     except KeyboardInterrupt:
         from probes.core.outcome import EXIT_INTERRUPTED
 
         exit_code = EXIT_INTERRUPTED
-    from probes.console import interrupts  # again, because its first import may be interrupted
+    except SystemExit as end:  # a help, a usage error, or an output that cannot be written
+        exit_code = int(end.code or 0)
+    from probes.console import interrupts  # again, because the first import may be interrupted
 
     interrupts.end()
     return exit_code

@@ -1,4 +1,4 @@
-"""What both tools' command lines share. A usage error is one line and exit 2."""
+"""What all command lines share. A usage error is one line and exit code 2."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import re
 import sys
 from collections.abc import Callable, Iterable
 from functools import partial
+from importlib import import_module
 from typing import Any, NoReturn
 
 from probes import __version__
@@ -20,6 +21,9 @@ DEFAULT_TIMEOUT_S = 10.0
 # A day: longer than any exchange, and short enough for every clock and timeout of the system.
 MAX_DURATION_S = 86400.0
 MAX_MESSAGE_CHARS = 500
+MAX_COUNT = 1_000_000
+DEFAULT_SIZE_BYTES = 512
+DEFAULT_INTERVAL_S = 1.0
 
 # float() and int() also take `nan`, `1_0`, `1e5` and full-width digits.
 SECONDS = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?|\.[0-9]{1,9}")
@@ -55,16 +59,29 @@ class Parser(argparse.ArgumentParser):
         self.exit(Outcome.USAGE.exit_code)
 
 
+class CommandParser(Parser):
+    """The parser of a command, which imports the command's module only when it is chosen."""
+
+    def __init__(self, module: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._module = module
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
+        """Add the command's options first."""
+        import_module(f"probes.cli.{self._module}").configure(self, self.prog.split()[-1])
+        return super().parse_known_args(args, namespace)
+
+
 def help_width() -> int:
     """Return the width of help texts, from COLUMNS or the terminal; two columns stay free."""
     asked = os.environ.get("COLUMNS", "")
     return (int(asked) if COLUMNS.fullmatch(asked) else columns(sys.stdout)) - 2
 
 
-def add_common_options(
+def add_connection_options(
     parser: Parser, bounded: str = "look-up, connect and answer together"
 ) -> None:
-    """The target, how to reach it, and how long what is `bounded` may take."""
+    """Add the target, how to reach it, and how long what is `bounded` may take."""
     parser.add_argument(
         "target", metavar="host:port", type=target, help="a name, an IPv4 or an [IPv6] address"
     )
@@ -86,7 +103,7 @@ def add_common_options(
 
 
 def add_expectation(parser: Parser, possible: Iterable[Outcome] = PROBE_OUTCOMES) -> None:
-    """Which of the `possible` outcomes is good."""
+    """Add which of the `possible` outcomes are good."""
     parser.add_argument(
         "--expect",
         metavar="WORD[,WORD]",
@@ -94,6 +111,39 @@ def add_expectation(parser: Parser, possible: Iterable[Outcome] = PROBE_OUTCOMES
         default=(),
         help="outcomes that make it OK; any other is WRONG",
     )
+
+
+def add_wait(parser: Parser) -> None:
+    """Add how long the outcome that is expected is waited for."""
+    parser.add_argument(
+        "--wait",
+        metavar="S",
+        type=seconds,
+        help="try again until the outcome is as expected, for so many seconds (default: try once)",
+    )
+
+
+def add_pace(parser: Parser, count: int | None) -> None:
+    """Add how many attempts are made, by default `count` or without end, and how fast."""
+    parser.add_argument(
+        "--count",
+        metavar="N",
+        type=whole_number(1, MAX_COUNT),
+        default=count,
+        help=f"how many tries (default: {count or 'until stopped'})",
+    )
+    parser.add_argument(
+        "--interval",
+        metavar="S",
+        type=seconds,
+        default=DEFAULT_INTERVAL_S,
+        help="seconds from the start of a try to that of the next (default: %(default)g)",
+    )
+
+
+def add_json(parser: Parser) -> None:
+    """Add the choice of JSON lines."""
+    parser.add_argument("--json", action="store_true", help="one JSON object per line")
 
 
 def add_report(parser: Parser, option: str, about: str) -> None:

@@ -1,19 +1,18 @@
-"""probe: ask a daytime or an echo service, in the way that the command names."""
+"""The parser of `probe`: a table of commands, each imported only when it is chosen."""
 
 from __future__ import annotations
 
-import argparse
-import sys
-from collections.abc import Sequence
-
-from probes.cli import conform, hold, series, watch
-from probes.cli.options import Parser
-from probes.console.terminal import exit_status
+from probes.cli.options import CommandParser, Parser
 from probes.core.outcome import PROBE_OUTCOMES, outcome_table
 
-# Each adds its parsers, in the order of `--help`. A parser's defaults name what is to `run`, and,
-# where options must fit together, what is to `check` them first.
-COMMANDS = (series.add_commands, watch.add_command, hold.add_command, conform.add_command)
+# By name: the module below probes.cli that has the command, and what `--help` says about it.
+COMMANDS = {
+    "daytime": ("attempts", "read the time until the server closes, and write nothing"),
+    "echo": ("attempts", "send random bytes while reading, half-close, and compare every byte"),
+    "watch": ("watch", "try until stopped, and tell what changes when it does"),
+    "hold": ("hold", "keep one echo connection, and tell of its pauses and its end"),
+    "conform": ("conform", "check what is asked of a service, duty by duty"),
+}
 
 EPILOG = f"""\
 outcomes and exit codes:
@@ -27,24 +26,12 @@ examples:
 """
 
 
-def main() -> int:
-    """The command; returns its exit code."""
-    return exit_status(lambda: run(parse_arguments(sys.argv[1:])))
-
-
-def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
-    """The command line as a namespace; a bad one exits."""
+def parser() -> Parser:
+    """Return the parser of the whole command line. `run` of what it parses does the work."""
     parser = Parser(prog="probe", description="Probe a daytime or an echo service.", epilog=EPILOG)
-    parser.set_defaults(check=lambda _: None)
-    commands = parser.add_subparsers(dest="command", metavar="command", required=True)
-    for add in COMMANDS:
-        add(commands)
-    options = parser.parse_args(arguments)
-    options.check(options)
-    return options
-
-
-def run(options: argparse.Namespace) -> int:
-    """Do what the command names; returns the exit code."""
-    exit_code: int = options.run(options)
-    return exit_code
+    commands = parser.add_subparsers(
+        metavar="command", dest="command", required=True, parser_class=CommandParser
+    )
+    for name, (module, about) in COMMANDS.items():
+        commands.add_parser(name, help=about, description=f"{about.capitalize()}.", module=module)
+    return parser

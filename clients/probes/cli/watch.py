@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
+import time
 
-from probes.cli.attempt import add_protocols
-from probes.cli.options import Parser, add_report, seconds
-from probes.cli.series import add_pace
-from probes.core.outcome import PROBE_OUTCOMES, outcome_table
+from probes.cli.attempts import Printer, add_attempt_options, attempt_options
+from probes.cli.options import Parser, add_json, add_pace, add_report, seconds
+from probes.cli.probe import COMMANDS
+from probes.console.interrupts import Run, held_back
+from probes.console.report_file import ReportFile
+from probes.core.outcome import EXIT_INTERRUPTED, PROBE_OUTCOMES, outcome_table
+from probes.core.result import Protocol, to_ms
+from probes.protocols.attempt import AttemptOptions, attempt
+from probes.protocols.repeat import Repetition, paced
+from probes.stats.summary import Summary
+from probes.watch.history import History
+from probes.watch.live import Display, display_for
+from probes.watch.report import report
 
 # A lost SYN is sent again after a second.
 DEFAULT_TIMEOUT_S = 2.0
@@ -41,16 +50,21 @@ examples:
   probe watch daytime localhost:1200 --count 3 --every 60 --json
 """
 
+# The moments of attempts are exact until there are as many as a fourth of all slices.
+SLICES_AN_INTERVAL = 4
 
-def add_command(commands: Any) -> None:
-    """Add `watch`."""
-    about = "try until stopped, and tell what changes when it does"
-    parser = commands.add_parser(
-        "watch", help=about, description=f"{about.capitalize()}.", epilog=EPILOG
-    )
-    protocols = parser.add_subparsers(metavar="protocol", required=True)
-    for protocol in add_protocols(protocols, run, EPILOG, f"{about.capitalize()}. In each try: "):
-        _add_options(protocol)
+
+def configure(parser: Parser, _: str) -> None:
+    """Add a command for each protocol."""
+    parser.epilog = EPILOG
+    protocols = parser.add_subparsers(metavar="protocol", required=True, parser_class=Parser)
+    for protocol in Protocol:
+        about = COMMANDS[protocol][1]
+        description = f"{parser.description} In each try: {about.capitalize()}."
+        command = protocols.add_parser(protocol, help=about, description=description, epilog=EPILOG)
+        command.set_defaults(run=run)
+        add_attempt_options(command, protocol)
+        _add_options(command)
 
 
 def _add_options(parser: Parser) -> None:
@@ -64,13 +78,91 @@ def _add_options(parser: Parser) -> None:
         help="seconds from line to line where it is no terminal, and from one writing of the report"
         " to the next (default: %(default)g)",
     )
-    parser.add_argument("--json", action="store_true", help="one JSON object per line")
+    add_json(parser)
     add_report(parser, "--report", "write a page about the run (HTML)")
 
 
-def run(options: argparse.Namespace) -> int:
-    """Watch as the command line says; returns the exit code."""
-    # Late, since imports are most of what another command's single try takes.
-    from probes.cli.watching import watch
+def run(parsed: argparse.Namespace) -> int:
+    """Watch, write the report and show the summary; returns the exit code."""
+    options = attempt_options(parsed)
+    watch = Watch(options, Repetition(parsed.count, parsed.interval))
+    report = ReportFile(parsed.report, watch.page)
+    printer = Printer(options.protocol, is_json=parsed.json)
+    with report.lines_beside():
+        # Not earlier: the display depends on where the lines go.
+        display = display_for(options if parsed.json else None, parsed.every, watch.history.total)
+        with report.written():
+            exit_code = watch.run(display, report, parsed.every)
+        exit_code = report.exit_code or exit_code
+        display.end()
+        printer.show_summary(watch.summary, exit_code, watch.facts(), watch.text())
+    return exit_code
 
-    return watch(options)
+
+class Watch:
+    """One run: its attempts, and what is remembered of them."""
+
+    def __init__(self, options: AttemptOptions, repetition: Repetition) -> None:
+        self.summary = Summary(options.target, options.transport)
+        self.history = History(repetition.interval_s / SLICES_AN_INTERVAL)
+        self._options = options
+        self._repetition = repetition
+        self._began = time.time()
+        self._began_s = time.monotonic()
+        self._started_s: float | None = None  # when the attempt under way began
+        self._unfinished_s: float | None = None  # how long it had taken when the run ended
+        self._is_over = False
+
+    def run(self, display: Display, report: ReportFile, every_s: float) -> int:
+        """Make all attempts, refreshing the report meanwhile; returns the exit code."""
+        refresh_s = every_s
+        try:
+            with Run() as run:
+                for _ in paced(self._repetition.count, self._repetition.interval_s):
+                    if self._attempt(display) >= refresh_s:
+                        report.refresh()
+                        refresh_s = self._now() + every_s
+        finally:  # also if an output has no reader
+            self._end()
+        return EXIT_INTERRUPTED if run.is_interrupted else self.summary.outcome.exit_code
+
+    def page(self) -> str:
+        """Return the report on the attempts so far."""
+        options = self._options
+        facts = {
+            "from try to try": f"{self._repetition.interval_s:g} s, or as long as a try takes",
+            "a try may take": f"{options.timeout_s:g} s",
+            "expected": ", ".join(each.name for each in options.expected) or "OK",
+        }
+        if self._unfinished_s is not None:
+            facts["last try, not over"] = f"{self._unfinished_s:.1f} s"
+        title = f"{options.protocol} {options.transport.to(options.target)}"
+        return report(title, facts, self.history, self._began, is_over=self._is_over)
+
+    def facts(self) -> dict[str, object]:
+        """Return what a watch adds to the summary in JSON."""
+        return {**self.history.outages.facts(), "unfinished_ms": to_ms(self._unfinished_s)}
+
+    def text(self) -> str:
+        """Return what a watch adds to the summary in text."""
+        took = self._unfinished_s
+        unfinished = "" if took is None else f"{took:.1f} s into a try"
+        return "; ".join(filter(None, [self.history.outages.line(), unfinished]))
+
+    def _attempt(self, display: Display) -> float:
+        self._started_s = self._now()
+        result = attempt(self._options)
+        with held_back():
+            at_s, self._started_s = self._now(), None
+            self.summary.add(result)
+            display.take(at_s, result, self.history.add(at_s, result))
+        return at_s
+
+    def _end(self) -> None:
+        now, self._is_over = self._now(), True
+        self.history.end(now)
+        if self._started_s is not None:
+            self._unfinished_s = now - self._started_s
+
+    def _now(self) -> float:
+        return time.monotonic() - self._began_s

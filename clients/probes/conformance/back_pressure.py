@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from probes.conformance.capture import converse
 from probes.conformance.check import Skip
 from probes.core.outcome import Failure, Outcome
 from probes.net.sockets import Context
@@ -22,14 +21,14 @@ MAX_TAKEN_BYTES = 128 * 1024 * 1024
 BLOCK_BYTES = 64 * 1024
 
 
-class Pressure(NamedTuple):
+class BackPressure(NamedTuple):
     """How many bytes were taken while nothing was read, and whether there was an end to it."""
 
     taken: int
     is_stalled: bool
 
 
-def press(context: Context) -> Pressure:
+def press(context: Context) -> BackPressure:
     """Send random bytes, and compare what comes once nothing more is taken.
 
     How much that is buffers decide, so there is the whole of the time for it once more.
@@ -52,7 +51,7 @@ def lines(seed: int) -> Iterator[bytes]:
 
 def send_until_stalled(
     connection: Connection, data: Iterator[bytes]
-) -> tuple[Pressure, memoryview]:
+) -> tuple[BackPressure, memoryview]:
     """Send without reading until that stalls; what came of it, and the unsent rest of a block.
 
     Raises Failure, or Skip when time ran out first.
@@ -69,8 +68,8 @@ def send_until_stalled(
             raise failure.after(f"{taken} bytes taken, none read") from failure
         if connection.deadline.is_over():
             raise Skip(f"all the time went by while {taken} bytes were taken") from failure
-        return Pressure(taken, is_stalled=True), unsent
-    return Pressure(taken, is_stalled=False), unsent
+        return BackPressure(taken, is_stalled=True), unsent
+    return BackPressure(taken, is_stalled=False), unsent
 
 
 def read_back(connection: Connection, seed: int, rest: memoryview, taken: int) -> None:
@@ -81,14 +80,10 @@ def read_back(connection: Connection, seed: int, rest: memoryview, taken: int) -
     size = taken + len(rest)
     comparison = Comparison(lines(seed), size)
     began_s = last_s = time.monotonic()
-
-    def feed(data: bytes) -> None:
-        nonlocal last_s
-        last_s = time.monotonic()
-        comparison.feed(data)
-
     try:
-        converse(connection, rest, size, feed)
+        for data in connection.exchange(iter([rest]), size):
+            last_s = time.monotonic()
+            comparison.feed(data)
         comparison.end()
     except Failure as failure:
         progress = f"{comparison.matched} of {size} bytes came back after a stall"
@@ -99,7 +94,7 @@ def read_back(connection: Connection, seed: int, rest: memoryview, taken: int) -
         raise failure.after(progress) from failure
 
 
-def is_bounded(pressure: Pressure) -> str:
+def expect_bound(pressure: BackPressure) -> str:
     """Sending came to an end by itself."""
     if pressure.is_stalled:
         return f"sending stalled after {pressure.taken} bytes"

@@ -10,8 +10,8 @@ import os
 from functools import partial
 from typing import Any
 
-from probes.conformance.back_pressure import is_bounded, press
-from probes.conformance.capture import Heard, hear, hear_more
+from probes.conformance.back_pressure import expect_bound, press
+from probes.conformance.capture import Capture, receive, receive_more
 from probes.conformance.check import QUIET_S, Check
 from probes.conformance.udp import Answers, ask, common_checks
 from probes.core.outcome import Failure, Outcome
@@ -19,7 +19,7 @@ from probes.core.result import Transport
 from probes.core.text import quote
 from probes.net.sockets import Context
 from probes.net.tcp import Connection, open_connection
-from probes.protocols.echo import Comparison, check_datagram
+from probes.protocols.echo import Comparison, expect_datagram
 
 ALL_BYTES = bytes(value for value in range(256) if value != ord("\n")) + b"\n"
 STREAM_BYTES = 1024 * 1024
@@ -33,40 +33,40 @@ PAUSE_S = 1.0
 DATAGRAMS_BYTES = (1, 512, 1472, 8192, 65507)
 
 
-def send_and_hear(data: bytes, context: Context) -> Heard:
+def send_and_receive(data: bytes, context: Context) -> Capture:
     """Send `data`, receive as much, and see whether more comes."""
     with open_connection(context) as connection:
         connection.send_all(data)
-        return hear_back(connection, data)
+        return receive_back(connection, data)
 
 
-def hear_back(
+def receive_back(
     connection: Connection, sent: bytes, unsent: bytes = b"", received: bytes = b""
-) -> Heard:
+) -> Capture:
     """Send what is `unsent`, receive as much as was `sent` in all, and see whether more comes."""
-    more, end = hear(connection, len(sent) - len(received), unsent)
+    more, end = receive(connection, len(sent) - len(received), unsent)
     received += more
     if end is Outcome.OK:
-        more, end = hear_more(connection, QUIET_S)
+        more, end = receive_more(connection, QUIET_S)
         received += more
-    return Heard(sent, received, end)
+    return Capture(sent, received, end)
 
 
-def send_urgently(context: Context) -> Heard:
+def send_urgently(context: Context) -> Capture:
     """Send three bytes, the second of them as urgent."""
     with open_connection(context) as connection:
         connection.send_all(b"a")
         connection.send_urgent(b"b")
         connection.send_all(b"\n")
-        return hear_back(connection, b"ab\n")
+        return receive_back(connection, b"ab\n")
 
 
-def stream(context: Context) -> Heard:
+def stream(context: Context) -> Capture:
     """Send bit by bit until some of it has come back a few times, and then much while reading."""
     data = os.urandom(STREAM_BYTES - 1) + b"\n"
     with open_connection(context) as connection:
         sent, received = drip(connection, data)
-        return hear_back(connection, data, data[sent:], received)
+        return receive_back(connection, data, data[sent:], received)
 
 
 def drip(connection: Connection, data: bytes) -> tuple[int, bytes]:
@@ -85,59 +85,61 @@ def drip(connection: Connection, data: bytes) -> tuple[int, bytes]:
     return sent, received
 
 
-def pause(context: Context) -> Heard:
+def pause(context: Context) -> Capture:
     """Send a line, be silent for a while, and send another."""
     before, after = b"before\n", b"after\n"
     with open_connection(context) as connection:
         connection.send_all(before)
-        received, end = hear(connection, len(before))
+        received, end = receive(connection, len(before))
         if end is Outcome.OK:
-            more, end = hear_more(connection, PAUSE_S)
+            more, end = receive_more(connection, PAUSE_S)
             received += more
         if end is Outcome.OK:
-            more, end = hear(connection, len(after), after)
+            more, end = receive(connection, len(after), after)
             received += more
-    return Heard(before + after, received, end)
+    return Capture(before + after, received, end)
 
 
-def half_close(context: Context) -> Heard:
+def half_close(context: Context) -> Capture:
     """Send much, half-close at once, and read to the end."""
     data = os.urandom(HALF_CLOSED_BYTES - 1) + b"\n"
     with open_connection(context) as connection:
-        return Heard(data, *hear(connection, len(data) + 1, data, connection.finish_sending))
+        return Capture(data, *receive(connection, len(data) + 1, data, half_close=True))
 
 
-def is_silent(heard: Heard) -> str:
+def expect_silence(capture: Capture) -> str:
     """Nothing came, neither a byte nor an end."""
-    if heard.received:
-        text = quote(heard.received.decode("latin-1"))
+    if capture.received:
+        text = quote(capture.received.decode("latin-1"))
         raise Failure(Outcome.WRONG, f"{text} came before anything was sent")
-    if heard.end is not Outcome.OK:
-        raise Failure(heard.end, "before anything was sent")
+    if capture.end is not Outcome.OK:
+        raise Failure(capture.end, "before anything was sent")
     return ""
 
 
-def is_returned(heard: Heard) -> str:
+def expect_echo(capture: Capture) -> str:
     """What was sent came back, all of it and nothing else, whatever happened then."""
-    comparison = Comparison(iter([heard.sent]), len(heard.sent))
-    comparison.feed(heard.received)
-    if comparison.matched < len(heard.sent):
-        raise Failure(heard.end, f"{comparison.matched} of {len(heard.sent)} bytes came back")
+    comparison = Comparison(iter([capture.sent]), len(capture.sent))
+    comparison.feed(capture.received)
+    if comparison.matched < len(capture.sent):
+        raise Failure(capture.end, f"{comparison.matched} of {len(capture.sent)} bytes came back")
     return ""
 
 
-def is_returned_and_ended(heard: Heard) -> str:
+def expect_echo_and_fin(capture: Capture) -> str:
     """What was sent came back, and then FIN."""
-    is_returned(heard)
-    if heard.end is not Outcome.CLOSED:
-        raise Failure(heard.end, f"all {len(heard.sent)} bytes came back, but no FIN after them")
+    expect_echo(capture)
+    if capture.end is not Outcome.CLOSED:
+        raise Failure(
+            capture.end, f"all {len(capture.sent)} bytes came back, but no FIN after them"
+        )
     return ""
 
 
-def is_same_datagram(answers: Answers) -> str:
+def expect_same_datagram(answers: Answers) -> str:
     """The same datagram came back, once."""
     first, *others = answers.received
-    check_datagram(first, answers.sent)
+    expect_datagram(first, answers.sent)
     if others:
         raise Failure(Outcome.WRONG, "one datagram was sent, and two came back")
     return ""
@@ -148,7 +150,7 @@ def datagram_check(size: int) -> Check[Answers]:
     title = f"a datagram of {size} byte{'' if size == 1 else 's'} comes back"
     exchange = partial(ask, os.urandom(size))
     return Check(
-        "E5", f"datagram-{size}", Transport.UDP, title, OVER_UDP, exchange, is_same_datagram
+        "E5", f"datagram-{size}", Transport.UDP, title, OVER_UDP, exchange, expect_same_datagram
     )
 
 
@@ -158,21 +160,21 @@ TCP = Transport.TCP
 # fmt: off
 CHECKS: tuple[Check[Any], ...] = (
     Check("E1", "banner", TCP, "nothing comes before anything is sent",
-          OVER_TCP, partial(send_and_hear, b""), is_silent),
+          OVER_TCP, partial(send_and_receive, b""), expect_silence),
     Check("E1", "all-bytes", TCP, "all 256 byte values come back, and nothing else",
-          OVER_TCP, partial(send_and_hear, ALL_BYTES), is_returned),
+          OVER_TCP, partial(send_and_receive, ALL_BYTES), expect_echo),
     Check("E1", "unterminated", TCP, "a byte comes back with no line end after it",
-          OVER_TCP, partial(send_and_hear, b"x"), is_returned),
+          OVER_TCP, partial(send_and_receive, b"x"), expect_echo),
     Check("E1", "urgent", TCP, "an urgent byte comes back in its place",
-          "RFC 9293 section 3.8.5", send_urgently, is_returned),
+          "RFC 9293 section 3.8.5", send_urgently, expect_echo),
     Check("E1", "stream", TCP, "a stream comes back while it is sent",
-          OVER_TCP, stream, is_returned),
+          OVER_TCP, stream, expect_echo),
     Check("E2", "pause", TCP, "a second line comes back after a pause",
-          OVER_TCP, pause, is_returned),
+          OVER_TCP, pause, expect_echo),
     Check("E3", "half-close", TCP, "half-close returns every byte, then FIN",
-          "RFC 9293 section 3.6.1", half_close, is_returned_and_ended),
+          "RFC 9293 section 3.6.1", half_close, expect_echo_and_fin),
     Check("E4", "back-pressure", TCP, "who does not read is not read from, and loses nothing",
-          "no RFC: memory is bounded", press, is_bounded),
+          "no RFC: memory is bounded", press, expect_bound),
     *map(datagram_check, DATAGRAMS_BYTES),
     *common_checks(b"datagram"),
     datagram_check(0),  # the last, since there are servers that answer nobody after it

@@ -90,7 +90,7 @@ def receive_late(association: Association, seconds: float = QUIET_S) -> tuple[by
 
 
 def ask_openly(datagram: bytes, context: Context) -> Origins:
-    """Send a datagram from a socket that hears everybody, and see who answers, and who else."""
+    """Send a datagram from a socket that is open to every sender, and see which answer."""
     address = best_address(context)
     try:
         with os_errors_as_failures(), socket.socket(address.family, socket.SOCK_DGRAM) as asking:
@@ -126,8 +126,8 @@ def ask_as_services(ports: Sequence[int], datagram: bytes, context: Context) -> 
     """Send a datagram from each of `ports` that is free, until one is answered.
 
     Silence alone would prove nothing, so the same from an honest port must be answered after them,
-    and what comes late for them is still heard. One at a time, since there are servers that see to
-    one caller at a time.
+    and what comes late for them is still received. One at a time, since some servers serve one
+    client at a time.
     """
     address = best_address(context)
     services: dict[int, Association] = {}
@@ -185,7 +185,7 @@ def bound_socket(port: int, address: Address) -> socket.socket:
     raise Skip(reasons[0])
 
 
-def is_from_asked(origins: Origins) -> str:
+def expect_asked_address(origins: Origins) -> str:
     """All that came is from the very address that was asked."""
     for each in origins.answered:
         if each != origins.asked:
@@ -194,7 +194,7 @@ def is_from_asked(origins: Origins) -> str:
     return ""
 
 
-def is_left_alone(seen: FromServices) -> str:
+def expect_no_answer(seen: FromServices) -> str:
     """No answer went to a service."""
     if seen.answered:
         reason = f"what came from {ports_text(seen.answered)} was answered"
@@ -213,9 +213,10 @@ def common_checks(datagram: bytes) -> tuple[Check[Any], ...]:
     udp = Transport.UDP
     return (
         Check("E6", "origin", udp, "the answer comes from the address that was asked",
-              "RFC 1122 section 4.1.3.5", partial(ask_openly, datagram), is_from_asked),
+              "RFC 1122 section 4.1.3.5", partial(ask_openly, datagram), expect_asked_address),
         Check("S1", "service-port", udp, "no answer to the ports of other services that answer",
-              "CERT CA-1996-01", partial(ask_as_services, SERVICE_PORTS, datagram), is_left_alone),
+              "CERT CA-1996-01", partial(ask_as_services, SERVICE_PORTS, datagram),
+              expect_no_answer),
         Check("S1", "own-port", udp, "no answer to the port number that is asked",
-              "CVE-2024-2169", partial(ask_as_twin, datagram), is_left_alone),
+              "CVE-2024-2169", partial(ask_as_twin, datagram), expect_no_answer),
     )

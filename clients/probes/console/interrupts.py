@@ -1,4 +1,4 @@
-"""Ctrl-C and its like: they end a run, but not what is told of it."""
+"""Ctrl-C, SIGTERM and SIGHUP: they end a run, but not the report on it."""
 
 from __future__ import annotations
 
@@ -8,25 +8,44 @@ from contextlib import contextmanager
 
 Handler = Callable[..., object] | signal.Handlers
 
-# Stopped by `kill`, by an engine or with its terminal a tool has as much to tell as when stopped by
-# hand. In a container, where it may be process 1, SIGTERM would not even stop it otherwise.
+# A tool that `kill`, an engine or the end of its terminal stops has as much to report as one that
+# Ctrl-C stops. As process 1 of a container it would otherwise ignore SIGTERM.
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
-# Longer than any line takes that is read.
+# Longer than it takes to write any line that is read.
 HELD_BACK_S = 1.0
 
 
 def begin() -> None:
-    """Have each of the signals end the run, by KeyboardInterrupt."""
+    """Let each of the signals end the run, by KeyboardInterrupt."""
     _handle(_stop)
+
+
+class Run:
+    """A run that goes on to its end or to the first signal, whichever comes first."""
+
+    def __init__(self) -> None:
+        self.is_interrupted = False
+
+    def __enter__(self) -> Run:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> bool:
+        if kind is None:
+            try:
+                finish()
+            except KeyboardInterrupt:
+                kind = KeyboardInterrupt
+        self.is_interrupted = kind is KeyboardInterrupt
+        return self.is_interrupted
 
 
 @contextmanager
 def held_back() -> Iterator[None]:
-    """Put a signal off until the block is done, so that all that is told of a step agrees.
+    """Put a signal off until the block is done, so that everything said of one step agrees.
 
-    It may be held up by an output that nobody reads, so a second later, or by a second signal, it
-    is ended all the same.
+    An output without a reader may hold up the block. So one second later, or at a second signal,
+    the run is ended all the same.
     """
     _Held.begun = True
     try:
@@ -47,14 +66,14 @@ class _Held:
 
 
 def finish() -> None:
-    """The run is over: one more signal comes too late to change anything. A second one is heard,
-    since nobody may read what is still to be told.
+    """End the run: one more signal is too late to change anything. A second one is obeyed, since
+    the rest of the output may have no reader.
     """
     _handle(lambda *_: _handle(signal.default_int_handler))
 
 
 def end() -> None:
-    """All is told: a signal must not change the exit status while the interpreter leaves."""
+    """Ignore the signals: none may change the exit status while the interpreter exits."""
     _handle(signal.SIG_IGN)
 
 

@@ -13,6 +13,13 @@ from probes.core.outcome import Outcome
 from probes.core.target import Target
 
 
+class Protocol(StrEnum):
+    """What the probes speak."""
+
+    DAYTIME = "daytime"
+    ECHO = "echo"
+
+
 class Transport(StrEnum):
     """What carries the bytes."""
 
@@ -70,6 +77,11 @@ class Result:
         if not self.expected:
             return self.got
         return Outcome.OK if self.got in self.expected else Outcome.WRONG
+
+    @property
+    def is_ok(self) -> bool:
+        """Whether the outcome is as expected."""
+        return self.outcome is Outcome.OK
 
     @property
     def phase(self) -> Phase:

@@ -6,7 +6,7 @@ import errno
 import math
 import select
 import socket
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from probes.core.outcome import Failure
 from probes.core.result import Phase, Trace
@@ -71,6 +71,32 @@ class Connection(ConnectedSocket):
         ready = events.get(self._socket.fileno(), 0)
         # An error is something to receive, too: that call tells which.
         return bool(ready & ~select.POLLOUT), bool(ready & select.POLLOUT)
+
+    def exchange(
+        self,
+        chunks: Iterator[bytes | memoryview],
+        most: float = math.inf,
+        *,
+        half_close: bool = False,
+    ) -> Iterator[bytes]:
+        """Send `chunks`, and yield what comes until EOF, up to `most` bytes.
+
+        Sending and receiving go on together. Otherwise a peer that obeys back-pressure would wait
+        for us to read while we wait for the peer to read.
+        """
+        unsent = memoryview(next(chunks, b""))
+        while most > 0:
+            readable, writable = self.wait(to_send=bool(unsent))
+            # Reading comes first: what a peer said before it reset the connection tells more.
+            if readable:
+                if not (data := self.receive(int(min(most, RECEIVE_BYTES)))):
+                    return
+                yield data
+                most -= len(data)
+            if writable:
+                unsent = unsent[self.send(unsent) :] or memoryview(next(chunks, b""))
+                if half_close and not unsent:
+                    self.finish_sending()
 
     def is_reset(self, wait_s: float) -> bool:
         """Whether a reset comes that soon; one after the peer's FIN shows nowhere else."""

@@ -34,7 +34,7 @@ def exchange(connection: Connection) -> str:
     try:
         while data := connection.receive(MAX_REPLY_BYTES + 1 - len(reply)):
             reply += data
-            check_length(reply)
+            expect_length(reply)
     except Failure as failure:
         raise failure.after(f"{len(reply)} bytes received") from failure
     return read_reply(reply)
@@ -43,11 +43,11 @@ def exchange(connection: Connection) -> str:
 def exchange_datagrams(association: Association) -> str:
     """Ask with a datagram; returns the line that the answer holds, or raises Failure."""
     reply = association.ask(QUESTION)
-    check_length(reply)
+    expect_length(reply)
     return read_line(reply)
 
 
-def check_length(reply: bytes) -> None:
+def expect_length(reply: bytes) -> None:
     """Raise Failure (WRONG) when `reply` is longer than any date."""
     if len(reply) > MAX_REPLY_BYTES:
         raise Failure(Outcome.WRONG, f"more than {MAX_REPLY_BYTES} bytes")

@@ -30,13 +30,14 @@ def nonce(seed: int, size: int) -> Iterator[bytes]:
 def exchange(connection: Connection, size: int) -> str:
     """Send `size` fresh bytes while reading, half-close, and compare what returns until EOF.
 
-    Sending and reading go on together: an echo that obeys back-pressure would otherwise wait for
-    us to read while we wait for it to read. Raises Failure.
+    Raises Failure.
     """
     seed = fresh_seed()
     comparison = Comparison(nonce(seed, size), size)
     try:
-        _converse(connection, nonce(seed, size), comparison)
+        for data in connection.exchange(nonce(seed, size), half_close=True):
+            comparison.feed(data)
+        comparison.end()
     except Failure as failure:
         raise failure.after(f"{comparison.matched} of {size} bytes came back") from failure
     return f"{size} bytes came back"
@@ -45,11 +46,11 @@ def exchange(connection: Connection, size: int) -> str:
 def exchange_datagrams(association: Association, size: int) -> str:
     """Send a datagram of `size` fresh bytes and compare the one that answers; raises Failure."""
     datagram = b"".join(nonce(fresh_seed(), size))
-    check_datagram(association.ask(datagram), datagram)
+    expect_datagram(association.ask(datagram), datagram)
     return f"{size} bytes came back"
 
 
-def check_datagram(reply: bytes, sent: bytes) -> None:
+def expect_datagram(reply: bytes, sent: bytes) -> None:
     """Raise Failure (WRONG), naming the offset, unless `reply` is just what was `sent`.
 
     A datagram is whole when it comes, so there is none to wait for when it is too short.
@@ -62,23 +63,8 @@ def check_datagram(reply: bytes, sent: bytes) -> None:
 
 
 def fresh_seed() -> int:
-    """A seed that no other try has."""
+    """Return a seed that no other attempt has."""
     return int.from_bytes(os.urandom(16))
-
-
-def _converse(connection: Connection, chunks: Iterator[bytes], comparison: Comparison) -> None:
-    unsent = memoryview(next(chunks))
-    while True:
-        readable, writable = connection.wait(to_send=bool(unsent))
-        # Reading comes first: what a peer said before it reset the connection tells more.
-        if readable:
-            if not (data := connection.receive()):
-                return comparison.end()
-            comparison.feed(data)
-        if writable:
-            unsent = unsent[connection.send(unsent) :] or memoryview(next(chunks, b""))
-            if not unsent:
-                connection.finish_sending()
 
 
 class Comparison:

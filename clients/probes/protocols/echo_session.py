@@ -1,16 +1,57 @@
-"""One long echo conversation, RFC 862: a block out now and then, and every byte back."""
+"""One long echo session, RFC 862: a block out now and then, and every byte back."""
 
 from __future__ import annotations
 
 import math
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from random import Random
 
 from probes.core.outcome import Failure, Outcome
-from probes.net.tcp import Connection
+from probes.core.result import Result, Trace
+from probes.core.target import Family, Target
+from probes.net.deadline import Deadline
+from probes.net.sockets import Context
+from probes.net.tcp import Connection, open_connection
 from probes.protocols.echo import Comparison, fresh_seed
 from probes.protocols.pauses import Pause, Pauses
+
+# Later than any end, since this process, too, may be stopped for a while (Ctrl-Z).
+NO_DEADLINE_S = 2 * 86400.0
+
+
+@dataclass(frozen=True)
+class HoldOptions:
+    """Which connection is held, for how long, and what is sent on it."""
+
+    target: Target
+    family: Family
+    timeout_s: float
+    expected: tuple[Outcome, ...]
+    interval_s: float
+    gap_s: float
+    duration_s: float
+    size_bytes: int
+
+
+def hold(
+    options: HoldOptions,
+    opened: Callable[[EchoSession, str | None], None],
+    tell: Callable[[Pause], None],
+) -> Result:
+    """Connect and hold the connection; returns how it ended. `opened` gets session and address."""
+    trace = Trace(expected=options.expected)
+    context = Context(options.target, options.family, Deadline(options.timeout_s), trace)
+    try:
+        with open_connection(context) as connection:
+            connection.deadline = Deadline(NO_DEADLINE_S)
+            session = EchoSession(connection, options, tell)
+            opened(session, trace.address)
+            detail = session.run()
+    except Failure as failure:
+        return trace.result(options.target, failure.outcome, failure.reason)
+    return trace.result(options.target, Outcome.OK, detail)
 
 
 def blocks(seed: int, size: int) -> Iterator[bytes]:
@@ -20,28 +61,24 @@ def blocks(seed: int, size: int) -> Iterator[bytes]:
         yield source.randbytes(size)
 
 
-class Conversation:
-    """Sends a block of `size` fresh bytes each `interval_s`, unless the last is still on its way.
+class EchoSession:
+    """Sends a block of fresh bytes each interval, unless the last is still on its way.
 
-    What comes back is compared as it comes, with the same bytes made again, so none is kept.
+    What comes back is compared as it comes, with the same bytes made again, so none is kept. `tell`
+    receives every pause.
     """
 
     def __init__(
-        self,
-        connection: Connection,
-        size: int,
-        interval_s: float,
-        gap_s: float,
-        tell: Callable[[Pause], None],
+        self, connection: Connection, options: HoldOptions, tell: Callable[[Pause], None]
     ) -> None:
         seed = fresh_seed()
-        self.pauses = Pauses(gap_s, tell)
+        self.pauses = Pauses(options.gap_s, tell)
         self._connection = connection
-        self._interval_s = interval_s
+        self._options = options
         self._due = 0.0
-        self._blocks = blocks(seed, size)
+        self._blocks = blocks(seed, options.size_bytes)
         self._unsent = memoryview(b"")
-        self._comparison = Comparison(blocks(seed, size), 0)
+        self._comparison = Comparison(blocks(seed, options.size_bytes), 0)
 
     @property
     def sent(self) -> int:
@@ -53,50 +90,50 @@ class Conversation:
         """How many bytes have come back: the offset of the next."""
         return self._comparison.matched
 
-    def hold(self, duration_s: float, timeout_s: float) -> str:
-        """Converse for so long, then end it within `timeout_s`; returns what came of it.
+    def run(self) -> str:
+        """Hold the connection for its time, then end it; returns a summary in words.
 
         Raises Failure, and TIMEOUT also when there was a pause that is too long.
         """
         try:
-            self._go_on(duration_s)
-            self._finish(timeout_s)
-            self._judge_pauses()
+            self._go_on()
+            self._finish()
+            self._expect_no_pause()
         except Failure as failure:
             raise failure.after(f"{self.matched} bytes came back") from failure
         return f"{self.matched} bytes came back"
 
-    def _go_on(self, duration_s: float) -> None:
+    def _go_on(self) -> None:
         now = time.monotonic()
-        end = now + duration_s
+        end = now + self._options.duration_s
         self._begin_block(now)
         while (now := time.monotonic()) < end:
             if now >= self._due and not self._unsent:
                 self._begin_block(now)
             # While a block waits for room there is no next one to be woken for.
-            if self._turn(end if self._unsent else min(end, self._due)):
+            if self._step(end if self._unsent else min(end, self._due)):
                 raise Failure(Outcome.CLOSED, "the peer closed")
 
     def _begin_block(self, now: float) -> None:
-        self._due = now + self._interval_s
+        self._due = now + self._options.interval_s
         self._unsent = memoryview(next(self._blocks))
 
-    def _finish(self, timeout_s: float) -> None:
-        self._connection.deadline.shorten(timeout_s)
+    def _finish(self) -> None:
+        self._connection.deadline.shorten(self._options.timeout_s)
         while self._unsent:
-            if self._turn(math.inf):
+            if self._step(math.inf):
                 raise Failure(Outcome.CLOSED, "the peer closed")
         self._connection.finish_sending()
-        while not self._turn(math.inf):
+        while not self._step(math.inf):
             pass
         self._comparison.end()
 
-    def _judge_pauses(self) -> None:
+    def _expect_no_pause(self) -> None:
         if self.pauses.count:
             longest, gap = self.pauses.longest_s, self.pauses.gap_s
             raise Failure(Outcome.TIMEOUT, f"a pause of {longest:.3f} s, longer than {gap:g} s")
 
-    def _turn(self, until: float) -> bool:
+    def _step(self, until: float) -> bool:
         """Wait for something to do, until then at most, and do it; whether the peer has closed."""
         wait_s = max(0.0, min(until, self.pauses.due) - time.monotonic())
         readable, writable = self._connection.wait(to_send=bool(self._unsent), at_most_s=wait_s)
@@ -114,5 +151,5 @@ class Conversation:
             self._unsent = self._unsent[count:]
             self._comparison.size += count
         if self.matched < self.sent:
-            self.pauses.owed(time.monotonic())
+            self.pauses.pending(time.monotonic())
         return False

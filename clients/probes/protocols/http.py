@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from probes.core.outcome import Failure, Outcome
-from probes.net.tcp import Connection
+from probes.core.result import Result, Trace
+from probes.core.target import Family, Target
+from probes.net.deadline import Deadline
+from probes.net.sockets import Context
+from probes.net.tcp import Connection, open_connection
 from probes.protocols.http_head import MAX_HEAD_BYTES, Head, HeadReader, NotHTTP
 
 # How long to wait for the end of a reply that is whole already. Reading to EOF is sound in
@@ -23,6 +28,32 @@ class Reply:
     head: Head | None = None
     body: bytes = b""
     warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class HeadOptions:
+    """What is asked for, of which server, and how long the answer may take."""
+
+    target: Target
+    family: Family
+    timeout_s: float
+    expected: tuple[Outcome, ...] = ()
+    path: str = "/"
+    host: str | None = None
+
+
+def request_head(options: HeadOptions, at_most_s: float = math.inf) -> tuple[Result, Reply]:
+    """Ask once, on a connection and a deadline of its own."""
+    request = build_request(options.path, options.host)
+    trace = Trace(expected=options.expected)
+    deadline = Deadline(min(options.timeout_s, at_most_s))
+    try:
+        context = Context(options.target, options.family, deadline, trace)
+        with open_connection(context) as connection:
+            reply = exchange(connection, request)
+    except Failure as failure:
+        reply = Reply(failure.outcome, failure.reason)
+    return trace.result(options.target, reply.outcome, reply.detail), reply
 
 
 def build_request(path: str = "/", host: str | None = None) -> bytes:

@@ -1,4 +1,4 @@
-"""How long an answer is owed without a byte of it coming. Pure: whoever asks brings the time."""
+"""How long bytes are pending without one of them coming. Pure: the caller brings the time."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Pause:
 class Pauses:
     """Measures pauses; tells of each as it becomes longer than `gap_s`, and again when it is over.
 
-    Silence is no pause while nothing is owed. Times are seconds on any one clock.
+    Silence is no pause while no byte is pending. Times are seconds on any one clock.
     """
 
     def __init__(self, gap_s: float, tell: Callable[[Pause], None]) -> None:
@@ -36,13 +36,13 @@ class Pauses:
             return math.inf
         return self._since + self.gap_s
 
-    def owed(self, now: float) -> None:
-        """From now on bytes are owed, unless some were before."""
+    def pending(self, now: float) -> None:
+        """From now on bytes are pending, unless some were before."""
         if self._since is None:
             self._since = now
 
     def received(self, now: float) -> None:
-        """Bytes have come, and none is owed until `owed` says so."""
+        """Bytes have come, and none is pending until `pending` says so."""
         self.look(now)
         if self._is_told and self._since is not None:
             self._tell(Pause(now - self._since, over=True))

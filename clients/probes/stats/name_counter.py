@@ -1,14 +1,14 @@
-"""Answers counted by the name of who gave them, in bounded memory. Pure."""
+"""Answers counted by the name of the server, in bounded memory. Pure."""
 
 from __future__ import annotations
 
 from collections import Counter
 
-# Names come from the peer, and a try is cheap: how many are kept must not be the peer's choice.
+# Names come from the peer, and an attempt is cheap, so the peer must not choose how many are kept.
 MAX_NAMES = 1000
 
 
-class Tally:
+class NameCounter:
     """Counts by name, for the first 1,000 different names; all others are counted together."""
 
     def __init__(self) -> None:
@@ -21,14 +21,14 @@ class Tally:
         return self.names.total() + self.others
 
     def add(self, name: str) -> None:
-        """Count one."""
+        """Count one answer."""
         if name in self.names or len(self.names) < MAX_NAMES:
             self.names[name] += 1
         else:
             self.others += 1
 
     def text(self, most: int | None = None) -> str:
-        """The most frequent ones, all that are kept by default, as `web-1 3, web-2 2`."""
+        """Return the most frequent names, by default all that are kept, as `web-1 3, web-2 2`."""
         shown = self.names.most_common(most)
         rest = self.total - sum(count for _, count in shown)
         counts = ", ".join(f"{name} {count}" for name, count in shown)

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from probes.core.outcome import Outcome
 from probes.core.result import Result, clock_time, to_ms
-from probes.stats.interval import Stretch, answerer_of
-from probes.watch.outages import Gap, Gaps
+from probes.stats.interval import Interval, server_of
+from probes.watch.outages import Outage, Outages
 from probes.watch.timeline import Timeline
 
 
@@ -20,7 +20,7 @@ class Change:
 
     before: Outcome | None
     result: Result
-    gap: Gap | None
+    gap: Outage | None
 
     kind = "change"
 
@@ -42,7 +42,7 @@ class Change:
 
     @property
     def text(self) -> str:
-        """The rest of the line, with the reason for what is not OK; the first word is the news."""
+        """The rest of the line, which begins with the outcome, and the reason if that is not OK."""
         got = self.result.got
         reason = "" if got is Outcome.OK else f": {self.result.detail}"
         return f"{got.name}{self._after()}{reason}"
@@ -66,10 +66,10 @@ class Change:
 
 @dataclass(frozen=True)
 class FirstAnswer:
-    """The first answer by somebody; `time` is Unix time."""
+    """The first answer of a server; `time` is Unix time."""
 
     time: float
-    answerer: str
+    server: str
 
     kind = "first_answer"
     outcome = None
@@ -82,44 +82,44 @@ class FirstAnswer:
     @property
     def text(self) -> str:
         """The rest of the line."""
-        return f"first answer by {self.answerer}"
+        return f"first answer by {self.server}"
 
     def facts(self) -> dict[str, object]:
         """The same facts under names, for JSON."""
-        return {"by": self.answerer}
+        return {"by": self.server}
 
 
-News = Change | FirstAnswer
+Event = Change | FirstAnswer
 
 
-class Journal:
+class History:
     """Takes one result after the other, and tells what each of them changed.
 
     The timeline begins with slices of `slice_s` seconds. `seen_s` has the moments of the first and
-    the last answer by each who is in the total's tally.
+    the last answer by each who the total counts by name.
     """
 
     def __init__(self, slice_s: float) -> None:
-        self.total = Stretch(None)
+        self.total = Interval(None)
         self.timeline = Timeline(slice_s)
-        self.gaps = Gaps()
+        self.outages = Outages()
         self.seen_s: dict[str, tuple[float, float]] = {}
         self._last_was_good: bool | None = None
         self._told: set[Outcome] = set()
 
-    def add(self, at_s: float, result: Result) -> list[News]:
-        """Count a try that ended at a moment; returns the news."""
+    def add(self, at_s: float, result: Result) -> list[Event]:
+        """Count an attempt that ended at a moment; returns the events."""
         before = self.total.last
         self.total.add(at_s, result)
         self.timeline.add(at_s, result)
-        gap = self.gaps.add(at_s, result)
-        news: list[News] = [Change(before, result, gap)] if self._is_change(result) else []
-        return news + self._greet(at_s, result)
+        gap = self.outages.add(at_s, result)
+        events: list[Event] = [Change(before, result, gap)] if self._is_change(result) else []
+        return events + self._first_answer(at_s, result)
 
     def end(self, at_s: float) -> None:
         """The run ends at a moment."""
         self.total.ended_s = at_s
-        self.gaps.end(at_s)
+        self.outages.end(at_s)
 
     def _is_change(self, result: Result) -> bool:
         # What flaps is told once in a gap, and once between two.
@@ -131,11 +131,11 @@ class Journal:
         self._told.add(result.got)
         return is_new
 
-    def _greet(self, at_s: float, result: Result) -> list[News]:
-        answerer = answerer_of(result)
-        if answerer is None or answerer not in self.total.answers.names:
+    def _first_answer(self, at_s: float, result: Result) -> list[Event]:
+        server = server_of(result)
+        if server is None or server not in self.total.answers.names:
             return []
-        first_s, _ = self.seen_s.setdefault(answerer, (at_s, at_s))
-        is_first = self.total.answers.names[answerer] == 1
-        self.seen_s[answerer] = (first_s, at_s)
-        return [FirstAnswer(result.ended, answerer)] if is_first else []
+        first_s, _ = self.seen_s.setdefault(server, (at_s, at_s))
+        is_first = self.total.answers.names[server] == 1
+        self.seen_s[server] = (first_s, at_s)
+        return [FirstAnswer(result.ended, server)] if is_first else []

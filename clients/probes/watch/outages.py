@@ -16,7 +16,7 @@ MAX_GAPS = 100
 
 
 @dataclass
-class Gap:
+class Outage:
     """The time from one try that came as expected, or the beginning, to the next that did so.
 
     `failed` counts the tries between them by what they came to. What was missing may have been so
@@ -35,17 +35,17 @@ class Gap:
         return self.ended_s - self.began_s
 
 
-class Gaps:
+class Outages:
     """Finds the gaps in a run, and keeps the longest 100 of them and the one that is not over."""
 
     def __init__(self) -> None:
         self.count = 0
-        self._over: list[Gap] = []
-        self._last: Gap | None = None
+        self._over: list[Outage] = []
+        self._last: Outage | None = None
         self._good_s: float | None = None
 
     @property
-    def kept(self) -> list[Gap]:
+    def kept(self) -> list[Outage]:
         """Those that are kept, in the order of time."""
         return [*self._over, *([self._last] if self._last else [])]
 
@@ -59,13 +59,13 @@ class Gaps:
         """Whether one is not over."""
         return self._last is not None
 
-    def add(self, at_s: float, result: Result) -> Gap | None:
+    def add(self, at_s: float, result: Result) -> Outage | None:
         """Take a try that ended at a moment; returns the gap that it ends."""
         if result.outcome is Outcome.OK:
             self._good_s = at_s
             return self._close(at_s)
         if self._last is None:
-            self._last = Gap(self._good_s or 0.0, at_s, self._good_s is not None)
+            self._last = Outage(self._good_s or 0.0, at_s, self._good_s is not None)
             self.count += 1
         self._last.ended_s = at_s
         self._last.failed[result.got] += 1
@@ -92,7 +92,7 @@ class Gaps:
             "gap_open": self.is_open,
         }
 
-    def _close(self, at_s: float) -> Gap | None:
+    def _close(self, at_s: float) -> Outage | None:
         gap, self._last = self._last, None
         if gap:
             gap.ended_s, gap.is_over = at_s, True

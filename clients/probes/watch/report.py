@@ -11,7 +11,7 @@ from time import localtime, strftime
 
 from probes import __version__
 from probes.core.outcome import Outcome
-from probes.watch.history import Journal
+from probes.watch.history import History
 from probes.watch.html import page, table
 from probes.watch.svg import MAX_BARS, distribution, over_time
 from probes.watch.timeline import Timeline
@@ -23,19 +23,19 @@ RANKS = (0, 50, 90, 95, 99, 100)
 
 
 def report(
-    title: str, facts: Mapping[str, str], journal: Journal, began: float, *, is_over: bool = True
+    title: str, facts: Mapping[str, str], history: History, began: float, *, is_over: bool = True
 ) -> str:
     """The page on a run that began at a moment of Unix time; `facts` tell how it was made."""
     clock = Clock(began)
     parts = [
-        _verdict(journal),
+        _verdict(history),
         "" if is_over else '<p class="soft">The run was not over when this was written.</p>',
-        _over_time(journal, clock),
-        _gaps(journal, clock),
-        _latency(journal),
-        _outcomes(journal),
-        _answers(journal, clock),
-        _facts(facts, journal, clock),
+        _over_time(history, clock),
+        _gaps(history, clock),
+        _latency(history),
+        _outcomes(history),
+        _answers(history, clock),
+        _facts(facts, history, clock),
     ]
     return page(title, "\n".join(filter(None, parts)))
 
@@ -61,27 +61,27 @@ class Clock:
         return strftime(form, localtime(self._began + moment_s))
 
 
-def _verdict(journal: Journal) -> str:
-    total = journal.total
+def _verdict(history: History) -> str:
+    total = history.total
     counts = f"{total.as_expected.total()} of {total.sent} tries were as expected"
     if not total.failed:
         return f"<p>{counts}.</p>"
-    return f'<p class="bad">{counts}; {journal.gaps.line()}.</p>'
+    return f'<p class="bad">{counts}; {history.outages.line()}.</p>'
 
 
-def _over_time(journal: Journal, clock: Clock) -> str:
-    ended_s = journal.total.ended_s
+def _over_time(history: History, clock: Clock) -> str:
+    ended_s = history.total.ended_s
     labels = "".join(f"<span>{clock.time(ended_s * part)}</span>" for part in (0, 0.5, 1))
     legend = (
-        f"Whole tries with an OK answer, from look-up to last byte. {_dots(journal.timeline)}"
+        f"Whole tries with an OK answer, from look-up to last byte. {_dots(history.timeline)}"
         " Red bands are gaps, red marks below are tries that were not as expected."
     )
-    if any(each is not Outcome.OK for each in journal.total.as_expected):
+    if any(each is not Outcome.OK for each in history.total.as_expected):
         legend += " What was expected but not OK has neither dot nor mark."
     return (
-        f"<h2>Latency over time</h2>\n{over_time(journal)}\n"
+        f"<h2>Latency over time</h2>\n{over_time(history)}\n"
         f'<div class="x times" aria-hidden="true">{labels}</div>\n'
-        f'<p class="soft">{legend}</p>\n{_slices(journal, clock)}'
+        f'<p class="soft">{legend}</p>\n{_slices(history, clock)}'
     )
 
 
@@ -92,7 +92,7 @@ def _dots(timeline: Timeline) -> str:
     return f"A dot is the mean of those in {span}, a bar goes from the least to the greatest."
 
 
-def _slices(journal: Journal, clock: Clock) -> str:
+def _slices(history: History, clock: Clock) -> str:
     heads = ("from", "tries", "failed", "min, ms", "mean, ms", "max, ms")
     rows = [
         (
@@ -101,12 +101,12 @@ def _slices(journal: Journal, clock: Clock) -> str:
             each.failed,
             *([_ms(s) for s in each.spread()] or NO_TIMES),
         )
-        for each in journal.timeline.slices
+        for each in history.timeline.slices
     ]
     return _details(heads, rows)
 
 
-def _gaps(journal: Journal, clock: Clock) -> str:
+def _gaps(history: History, clock: Clock) -> str:
     rows = [
         (
             clock.time(gap.began_s) if gap.follows_good else "none before",
@@ -114,15 +114,15 @@ def _gaps(journal: Journal, clock: Clock) -> str:
             f"{gap.seconds:.1f}",
             ", ".join(f"{each.name} {count}" for each, count in gap.failed.items()),
         )
-        for gap in journal.gaps.kept
+        for gap in history.outages.kept
     ]
     heads = ("last good", "next good", "gap, s", "tries between")
-    left_out = journal.gaps.count - len(rows)
+    left_out = history.outages.count - len(rows)
     return _section("Gaps", heads, rows, f"{left_out} shorter gaps" if left_out else "")
 
 
-def _latency(journal: Journal) -> str:
-    latency = journal.total.latency
+def _latency(history: History) -> str:
+    latency = history.total.latency
     if not latency.count:
         return ""
     names = {0: "min", 100: "max"}
@@ -136,8 +136,8 @@ def _latency(journal: Journal) -> str:
     )
 
 
-def _outcomes(journal: Journal) -> str:
-    total = journal.total
+def _outcomes(history: History) -> str:
+    total = history.total
     rows = [
         (each.name, verdict, count, f"{100 * count / total.sent:.2f}")
         for verdict, counts in (("yes", total.as_expected), ("no", total.failed))
@@ -146,17 +146,17 @@ def _outcomes(journal: Journal) -> str:
     return _section("Outcomes", ("outcome", "as expected", "tries", "share, %"), rows)
 
 
-def _answers(journal: Journal, clock: Clock) -> str:
-    answers = journal.total.answers
-    shown = [each for each in answers.names.most_common() if each[0] in journal.seen_s][:MAX_ROWS]
-    rows = [(name, count, *map(clock.time, journal.seen_s[name])) for name, count in shown]
+def _answers(history: History, clock: Clock) -> str:
+    answers = history.total.answers
+    shown = [each for each in answers.names.most_common() if each[0] in history.seen_s][:MAX_ROWS]
+    rows = [(name, count, *map(clock.time, history.seen_s[name])) for name, count in shown]
     others = answers.total - sum(count for _, count in shown)
     left_out = f"{others} answers by others" if others else ""
     return _section("Who answered", ("by", "answers", "first", "last"), rows, left_out, "names")
 
 
-def _facts(facts: Mapping[str, str], journal: Journal, clock: Clock) -> str:
-    ended_s = journal.total.ended_s
+def _facts(facts: Mapping[str, str], history: History, clock: Clock) -> str:
+    ended_s = history.total.ended_s
     times = {
         "from": clock.date(0),
         "to": clock.date(ended_s),

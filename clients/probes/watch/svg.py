@@ -10,7 +10,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 
 from probes.stats.histogram import Bar, Histogram
-from probes.watch.history import Journal
+from probes.watch.history import History
 from probes.watch.timeline import Slice
 
 DIGITS = (1, 2, 5)
@@ -54,15 +54,15 @@ def duration(seconds: float) -> str:
     return f"{rounded:g} s" if rounded >= 1 else f"{rounded * 1000:g} ms"
 
 
-def over_time(journal: Journal) -> str:
+def over_time(history: History) -> str:
     """Latency, failures and gaps from the beginning to the last try."""
-    latency, ended_s = journal.total.latency, journal.total.ended_s
+    latency, ended_s = history.total.latency, history.total.ended_s
     scale = Scale(latency.min, latency.max)
     ticks = scale.ticks() if latency.count else []
     heights = [(_height(scale, tick), duration(tick)) for tick in ticks]
-    slices = journal.timeline.slices
+    slices = history.timeline.slices
     drawing = [
-        *(_gap(gap.began_s, gap.ended_s, ended_s) for gap in journal.gaps.kept),
+        *(_gap(gap.began_s, gap.ended_s, ended_s) for gap in history.outages.kept),
         *(_grid(height) for height, _ in heights),
         *(_latency(each, scale, ended_s) for each in slices if each.timed),
         *(_failures(each, ended_s) for each in slices if each.failed),

@@ -15,8 +15,8 @@ import pytest
 
 from broken_servers import BROKEN, Broken
 from peer import PATIENCE_S, Peer, refusing, send, wait_for
-from probes.cli.conforming import CHECKS
 from probes.conformance.back_pressure import press
+from probes.conformance.runner import CHECKS
 from probes.core.outcome import Failure
 from probes.core.result import Trace
 from probes.core.target import Family, parse_target

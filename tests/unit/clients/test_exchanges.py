@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from probes.core.outcome import Failure, Outcome
 from probes.protocols import daytime
-from probes.protocols.echo import CHUNK_BYTES, Comparison, check_datagram, nonce
+from probes.protocols.echo import CHUNK_BYTES, Comparison, expect_datagram, nonce
 from probes.protocols.http import build_request
 
 
@@ -152,10 +152,10 @@ def test_less_than_was_sent() -> None:
 @given(st.binary(), st.binary())
 def test_echoed_datagram(sent: bytes, back: bytes) -> None:
     """E5: a datagram must come back as it was, empty or not; anything else is WRONG."""
-    check_datagram(sent, sent)
+    expect_datagram(sent, sent)
     if back != sent:
         with pytest.raises(Failure) as caught:
-            check_datagram(back, sent)
+            expect_datagram(back, sent)
         assert caught.value.outcome is Outcome.WRONG
 
 
@@ -172,5 +172,5 @@ def test_echoed_datagram(sent: bytes, back: bytes) -> None:
 def test_offset_in_a_datagram(back: bytes, reason: str) -> None:
     """E5: the first difference is named."""
     with pytest.raises(Failure) as caught:
-        check_datagram(back, b"abcd")
+        expect_datagram(back, b"abcd")
     assert caught.value.reason == reason

@@ -11,17 +11,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from probes import __version__
-from probes.cli import headinfo, options, probe
+from probes.cli import attempts, headinfo, options, probe
 from probes.core.outcome import Outcome
 from probes.core.result import Transport
 from probes.core.target import Family, Target
 
+
+def parse(arguments: list[str]) -> argparse.Namespace:
+    """What a command line of `probe` says."""
+    return probe.parser().parse_args(arguments)
+
+
 PARSERS: dict[str, Callable[[list[str]], argparse.Namespace]] = {
-    "headinfo": headinfo.parse_arguments,
-    "probe daytime": lambda arguments: probe.parse_arguments(["daytime", *arguments]),
-    "probe echo": lambda arguments: probe.parse_arguments(["echo", *arguments]),
-    "probe hold": lambda arguments: probe.parse_arguments(["hold", *arguments]),
-    "probe watch echo": lambda arguments: probe.parse_arguments(["watch", "echo", *arguments]),
+    "headinfo": lambda arguments: headinfo.parser().parse_args(arguments),
+    "probe daytime": lambda arguments: parse(["daytime", *arguments]),
+    "probe echo": lambda arguments: parse(["echo", *arguments]),
+    "probe hold": lambda arguments: parse(["hold", *arguments]),
+    "probe watch echo": lambda arguments: parse(["watch", "echo", *arguments]),
 }
 TOOLS = pytest.mark.parametrize("tool", PARSERS)
 
@@ -124,7 +130,7 @@ def test_version(tool: str, capsys: pytest.CaptureFixture[str]) -> None:
 def test_usage_of_headinfo(argument: str, capsys: pytest.CaptureFixture[str]) -> None:
     """H1, H9: a path or Host that is empty or could change the request's lines is USAGE."""
     with pytest.raises(SystemExit) as caught:
-        headinfo.parse_arguments(["host:80", argument])
+        headinfo.parser().parse_args(["host:80", argument])
     assert caught.value.code == 2
     assert re.fullmatch(r"USAGE headinfo: [\t -~]+\n", capsys.readouterr().err)
 
@@ -132,21 +138,21 @@ def test_usage_of_headinfo(argument: str, capsys: pytest.CaptureFixture[str]) ->
 def test_raw_or_json(capsys: pytest.CaptureFixture[str]) -> None:
     """--raw and --json exclude each other."""
     with pytest.raises(SystemExit):
-        headinfo.parse_arguments(["host:80", "--json", "--raw"])
+        headinfo.parser().parse_args(["host:80", "--json", "--raw"])
     assert capsys.readouterr().err.startswith("USAGE headinfo: ")
 
 
 @pytest.mark.parametrize("path", ["/", "*", "/a?b=%20#c", "/" * 8000])
 def test_path(path: str) -> None:
     """H1: an absolute path of visible ASCII goes through as it is, and so does the asterisk."""
-    assert headinfo.parse_arguments(["host:80", "--path", path]).path == path
+    assert headinfo.parser().parse_args(["host:80", "--path", path]).path == path
 
 
 @pytest.mark.parametrize("arguments", [[], ["chargen"], ["\x1b"], ["host:80"]])
 def test_usage_of_probe(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     """A protocol that is missing or unknown is USAGE."""
     with pytest.raises(SystemExit) as caught:
-        probe.parse_arguments(arguments)
+        parse(arguments)
     assert caught.value.code == 2
     assert capsys.readouterr().err.startswith("USAGE probe: ")
 
@@ -154,8 +160,8 @@ def test_usage_of_probe(arguments: list[str], capsys: pytest.CaptureFixture[str]
 @pytest.mark.parametrize("protocol", ["daytime", "echo"])
 def test_transport(protocol: str) -> None:
     """--udp chooses UDP instead of TCP."""
-    assert probe.parse_arguments([protocol, "host:80"]).transport is Transport.TCP
-    assert probe.parse_arguments([protocol, "host:80", "--udp"]).transport is Transport.UDP
+    assert parse([protocol, "host:80"]).transport is Transport.TCP
+    assert parse([protocol, "host:80", "--udp"]).transport is Transport.UDP
 
 
 @pytest.mark.parametrize(
@@ -171,7 +177,7 @@ def test_transport(protocol: str) -> None:
 )
 def test_size(arguments: list[str], size: int) -> None:
     """E5: 1 byte to 64 MiB over TCP, 0 to 65507 bytes in a datagram."""
-    assert probe.parse_arguments(["echo", "host:80", *arguments]).size == size
+    assert attempts.attempt_options(parse(["echo", "host:80", *arguments])).size_bytes == size
 
 
 @pytest.mark.parametrize(
@@ -191,7 +197,7 @@ def test_size(arguments: list[str], size: int) -> None:
 def test_no_size(arguments: list[str], complaint: str, capsys: pytest.CaptureFixture[str]) -> None:
     """E5: a size out of bounds is USAGE, and names the bounds that apply."""
     with pytest.raises(SystemExit) as caught:
-        probe.parse_arguments(["echo", "host:80", *arguments])
+        attempts.attempt_options(parse(["echo", "host:80", *arguments]))
     assert caught.value.code == 2
     usage = f"USAGE probe echo: argument --size: {complaint}; see probe echo --help\n"
     assert capsys.readouterr().err == usage
@@ -231,9 +237,26 @@ def test_http_is_expected_of_headinfo_only(capsys: pytest.CaptureFixture[str]) -
     assert "HTTP09" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    "arguments", [["host:80"], ["echo", "host:80"], ["host:80", "--size", "9"]], ids=" ".join
+)
+def test_hold(arguments: list[str]) -> None:
+    """`hold TARGET` is short for `hold echo TARGET`."""
+    assert parse(["hold", *arguments]).target == Target("host", 80)
+
+
+@pytest.mark.parametrize("protocol", ["daytime", "chargen", "\x1b[2J"])
+def test_hold_speaks_echo_only(protocol: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Another protocol than echo is USAGE."""
+    with pytest.raises(SystemExit) as caught:
+        parse(["hold", protocol, "host:80"])
+    assert caught.value.code == 2
+    assert re.fullmatch(r"USAGE probe hold: argument echo: [ -~]+\n", capsys.readouterr().err)
+
+
 def test_watch() -> None:
     """A watch goes on until it is stopped, a try a second, a line every ten, and no report."""
-    parsed = probe.parse_arguments(["watch", "daytime", "host:80"])
+    parsed = parse(["watch", "daytime", "host:80"])
     assert (parsed.protocol, parsed.transport) == ("daytime", Transport.TCP)
     assert (parsed.count, parsed.interval, parsed.every) == (None, 1.0, 10.0)
     assert (parsed.report, parsed.json, parsed.expect) == (None, False, ())
@@ -247,7 +270,7 @@ def test_watch() -> None:
 def test_usage_of_watch(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     """A watch without a protocol or a target, or with bad options, is USAGE."""
     with pytest.raises(SystemExit) as caught:
-        probe.parse_arguments(["watch", *arguments])
+        parse(["watch", *arguments])
     assert caught.value.code == 2
     assert capsys.readouterr().err.startswith("USAGE probe watch")
 

@@ -7,7 +7,7 @@ from itertools import islice
 
 import pytest
 
-from probes.cli.series import LONGEST_SLEEP_S, paced
+from probes.protocols.repeat import LONGEST_SLEEP_S, paced
 
 
 @pytest.fixture

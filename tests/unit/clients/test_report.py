@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 import pytest
 
 from probes.core.outcome import Outcome
-from probes.watch.history import Journal
+from probes.watch.history import History
 from probes.watch.report import report
 from unit.clients.tries import ENDED, tried
 
@@ -59,7 +59,7 @@ class Page(HTMLParser):
         self.texts += [data] if data.strip() else []
 
 
-def made(journal: Journal, title: str = "daytime web:1200", **facts: str) -> str:
+def made(journal: History, title: str = "daytime web:1200", **facts: str) -> str:
     """The page on a run."""
     return report(title, facts, journal, ENDED)
 
@@ -72,9 +72,9 @@ def cells(page: str, heading: str) -> list[list[str]]:
 
 
 @pytest.fixture
-def restarted() -> Journal:
+def restarted() -> History:
     """A run in which web-1 goes and web-2 comes."""
-    journal = Journal(1)
+    journal = History(1)
     for second in range(10):
         journal.add(second, tried(seconds=0.001, identity="web-1"))
     for second in range(10, 13):
@@ -84,7 +84,7 @@ def restarted() -> Journal:
     return journal
 
 
-def test_restart(restarted: Journal) -> None:
+def test_restart(restarted: History) -> None:
     """A restart shows: the gap with its length, what came in it, and who answered until when."""
     page = made(restarted)
     assert "17 of 20 tries were as expected; 1 gap, the longest 4.0 s." in Page(page).texts
@@ -102,7 +102,7 @@ def test_restart(restarted: Journal) -> None:
     ]
 
 
-def test_facts(restarted: Journal) -> None:
+def test_facts(restarted: History) -> None:
     """It says what was tried, how, and from when to when, with the distance from UTC."""
     page = Page(made(restarted, interval="1 s"))
     assert page.texts.count("daytime web:1200") == 2
@@ -115,7 +115,7 @@ def test_facts(restarted: Journal) -> None:
 
 def test_nothing_good_before() -> None:
     """A gap at the beginning has no good try before it."""
-    journal = Journal(1)
+    journal = History(1)
     journal.add(1, tried(Outcome.RESET))
     journal.add(2, tried())
     ((began, _, lasted, _),) = cells(made(journal), "Gaps")
@@ -124,15 +124,15 @@ def test_nothing_good_before() -> None:
 
 def test_expected_failures() -> None:
     """Where what was expected is not OK, it says that there is nothing to see of it."""
-    journal = Journal(1)
+    journal = History(1)
     journal.add(0, tried(Outcome.REFUSED, expected=(Outcome.REFUSED,)))
     assert "What was expected but not OK has neither dot nor mark." in made(journal)
-    assert "neither dot nor mark" not in made(Journal(1))
+    assert "neither dot nor mark" not in made(History(1))
 
 
 def test_unfinished_gap() -> None:
     """A gap that is not over when the run ends says so."""
-    journal = Journal(1)
+    journal = History(1)
     journal.add(0, tried())
     journal.add(2, tried(Outcome.RESET))
     ((_, ended, lasted, _),) = cells(made(journal), "Gaps")
@@ -141,12 +141,12 @@ def test_unfinished_gap() -> None:
 
 def test_nothing_happened() -> None:
     """A run without a try has a page, too: Ctrl-C may come first."""
-    assert "0 of 0 tries were as expected." in Page(made(Journal(1))).texts
+    assert "0 of 0 tries were as expected." in Page(made(History(1))).texts
 
 
 def test_hostile_names() -> None:
     """H10: what a peer sends can neither be run, nor drive a terminal, nor reorder the text."""
-    journal = Journal(1)
+    journal = History(1)
     journal.add(0, tried(identity=HOSTILE))
     page = made(journal, HOSTILE, fact=HOSTILE)
     taken_apart = Page(page)
@@ -155,7 +155,7 @@ def test_hostile_names() -> None:
     assert re.fullmatch(r"[\n -~]*", page)
 
 
-def test_nothing_is_loaded(restarted: Journal) -> None:
+def test_nothing_is_loaded(restarted: History) -> None:
     """There is no address in the page, and its policy forbids to fetch or run anything."""
     page = made(restarted)
     assert re.search(r"https?:|//|url\(|@import|javascript:", page) is None
@@ -166,7 +166,7 @@ def test_nothing_is_loaded(restarted: Journal) -> None:
 
 def test_bounded() -> None:
     """However long the run, and whatever peers call themselves, a page has 256 KiB at most."""
-    journal = Journal(0.25)
+    journal = History(0.25)
     for second in range(20_000):
         journal.add(second, tried(seconds=1e-6 * 1.001**second, identity=f"{second:04}" + '"' * 60))
         if second % 9 == 0:

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from probes.cli.waiting import until_met
+from probes.protocols.repeat import until_met
 
 
 class Clock:

@@ -15,7 +15,7 @@ from probes.core.target import Family, parse_target
 from probes.net.deadline import Deadline
 from probes.net.sockets import Address, Context
 from probes.net.tcp import connect, open_connection
-from probes.protocols.echo_session import Conversation
+from probes.protocols.echo_session import EchoSession, HoldOptions
 
 
 def address(text: str) -> Address:
@@ -108,10 +108,11 @@ def test_a_conversation_with_who_speaks_first() -> None:
         target = parse_target(peer.address)
         with open_connection(Context(target, Family.IPV4, Deadline(5), Trace())) as connection:
             assert connection.wait(to_send=False) == (True, False)
-            conversation = Conversation(connection, 512, 1, 1, lambda _: None)
+            options = HoldOptions(target, Family.IPV4, 1, (), 1, 1, 1, 512)
+            session = EchoSession(connection, options, lambda _: None)
             with pytest.raises(Failure, match="5 bytes came before anything was sent"):
-                conversation.hold(1, 1)
-    assert (conversation.sent, conversation.matched) == (0, 0)
+                session.run()
+    assert (session.sent, session.matched) == (0, 0)
 
 
 def test_silence_puts_the_deadline_off() -> None:

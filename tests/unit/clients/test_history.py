@@ -11,8 +11,8 @@ import pytest
 from probes.core.outcome import Outcome
 from probes.core.result import Result
 from probes.stats.name_counter import MAX_NAMES
-from probes.watch.history import Journal
-from probes.watch.outages import MAX_GAPS, Gap
+from probes.watch.history import History
+from probes.watch.outages import MAX_GAPS, Outage
 from unit.clients.tries import ADDRESS, tried
 
 OK, REFUSED, RESET = Outcome.OK, Outcome.REFUSED, Outcome.RESET
@@ -28,9 +28,9 @@ def utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     time.tzset()
 
 
-def told(*tries: Result, journal: Journal | None = None) -> list[str]:
+def told(*tries: Result, journal: History | None = None) -> list[str]:
     """The news of tries that end a second apart, without the time."""
-    taking = journal or Journal(1)
+    taking = journal or History(1)
     return [
         f"{news.lead}{news.text}".removeprefix("17:25:25 ")
         for second, each in enumerate(tries)
@@ -54,33 +54,33 @@ def test_gaps() -> None:
     """A gap lasts from the last good try, or the beginning, to the next, and counts those between;
     one that is not over lasts until the last try, and is told in sum.
     """
-    journal = Journal(1)
+    journal = History(1)
     tries = [REFUSED, REFUSED, OK, OK, RESET, REFUSED, OK, RESET]
     told(*(tried(each) for each in tries), journal=journal)
-    assert journal.gaps.kept == [
-        Gap(0, 2, False, Counter({REFUSED: 2}), is_over=True),
-        Gap(3, 6, True, Counter({RESET: 1, REFUSED: 1}), is_over=True),
-        Gap(6, 7, True, Counter({RESET: 1}), is_over=False),
+    assert journal.outages.kept == [
+        Outage(0, 2, False, Counter({REFUSED: 2}), is_over=True),
+        Outage(3, 6, True, Counter({RESET: 1, REFUSED: 1}), is_over=True),
+        Outage(6, 7, True, Counter({RESET: 1}), is_over=False),
     ]
-    assert journal.gaps.line() == "3 gaps, the longest 3.0 s, the last not over"
-    assert journal.gaps.facts() == {"gaps": 3, "longest_gap_ms": 3000.0, "gap_open": True}
+    assert journal.outages.line() == "3 gaps, the longest 3.0 s, the last not over"
+    assert journal.outages.facts() == {"gaps": 3, "longest_gap_ms": 3000.0, "gap_open": True}
 
 
 def test_end() -> None:
     """A gap that is not over has lasted until the run ends, and so has the run."""
-    journal = Journal(1)
+    journal = History(1)
     told(*map(tried, [OK, RESET]), journal=journal)
     journal.end(9.5)
-    assert journal.gaps.line() == "1 gap, the longest 9.5 s, the last not over"
+    assert journal.outages.line() == "1 gap, the longest 9.5 s, the last not over"
     assert journal.total.ended_s == 9.5
 
 
 def test_one_gap() -> None:
     """One that is over is told as one; where there was none, nothing is."""
-    journal = Journal(1)
+    journal = History(1)
     told(*map(tried, [OK, RESET, OK]), journal=journal)
-    assert journal.gaps.line() == "1 gap, the longest 2.0 s"
-    none = Journal(1).gaps
+    assert journal.outages.line() == "1 gap, the longest 2.0 s"
+    none = History(1).outages
     assert none.line() == ""
     assert none.facts() == {"gaps": 0, "longest_gap_ms": None, "gap_open": False}
 
@@ -113,7 +113,7 @@ def test_flapping() -> None:
 
 def test_facts_of_a_change() -> None:
     """JSON has the same: the moment, from and to, the gap in milliseconds and the reason."""
-    journal = Journal(1)
+    journal = History(1)
     (begun,) = journal.add(0, tried(REFUSED))
     assert begun.time == 1283102725.5
     assert begun.facts() == {
@@ -144,7 +144,7 @@ def test_expectation() -> None:
 
 def test_first_answers() -> None:
     """D5: each name is news once; first and last answer of each are remembered."""
-    journal = Journal(1)
+    journal = History(1)
     names = ["web-1", "web-2", "web-1", "web-2", "web-3"]
     news = told(*(tried(identity=name) for name in names), journal=journal)
     assert news[1:] == [f"first answer by {name}" for name in ("web-1", "web-2", "web-3")]
@@ -153,15 +153,15 @@ def test_first_answers() -> None:
 
 def test_bounded() -> None:
     """Of gaps the longest 100 are kept, of names 1,000; all are counted."""
-    journal = Journal(1)
+    journal = History(1)
     at_s = 0.0
     for number in range(MAX_NAMES + 7):
         journal.add(at_s, tried(identity=f"web-{number}"))
         journal.add(at_s + 1, tried(RESET))
         at_s += 2 + number
     journal.add(at_s, tried(identity="web-0"))
-    lengths = [gap.seconds for gap in journal.gaps.kept]
+    lengths = [gap.seconds for gap in journal.outages.kept]
     assert lengths == [2 + number for number in range(MAX_NAMES + 7 - MAX_GAPS, MAX_NAMES + 7)]
-    assert journal.gaps.count == MAX_NAMES + 7
+    assert journal.outages.count == MAX_NAMES + 7
     assert len(journal.seen_s) == MAX_NAMES
     assert (journal.total.answers.total, journal.total.answers.others) == (MAX_NAMES + 8, 7)

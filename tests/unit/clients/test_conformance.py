@@ -14,13 +14,13 @@ from xml.etree import ElementTree
 import pytest
 
 from peer import DatagramPeer
-from probes.cli.conforming import CHECKS
 from probes.conformance import daytime as daytime_checks
 from probes.conformance import echo as echo_checks
-from probes.conformance.back_pressure import Pressure, is_bounded
-from probes.conformance.capture import Heard
+from probes.conformance.back_pressure import BackPressure, expect_bound
+from probes.conformance.capture import Capture
 from probes.conformance.check import Check, Finding, Skip, Verdict
 from probes.conformance.junit import junit_report
+from probes.conformance.runner import CHECKS
 from probes.conformance.udp import (
     Answers,
     FromServices,
@@ -29,8 +29,8 @@ from probes.conformance.udp import (
     ask_again,
     ask_openly,
     bound_socket,
-    is_from_asked,
-    is_left_alone,
+    expect_asked_address,
+    expect_no_answer,
 )
 from probes.core.outcome import Failure, Outcome
 from probes.core.result import Phase, Trace, Transport
@@ -51,20 +51,20 @@ def context(address: str, transport: Transport = Transport.UDP) -> Context:
 @pytest.mark.parametrize(
     ("expectation", "seen"),
     [
-        (echo_checks.is_silent, Heard(b"", b"", OK)),
-        (echo_checks.is_returned, Heard(b"abc", b"abc", OK)),
-        (echo_checks.is_returned, Heard(b"abc", b"abc", CLOSED)),
-        (echo_checks.is_returned_and_ended, Heard(b"abc", b"abc", CLOSED)),
-        (echo_checks.is_same_datagram, Answers(b"", (b"",))),
-        (echo_checks.is_same_datagram, Answers(b"abc", (b"abc",))),
-        (is_bounded, Pressure(1, is_stalled=True)),
-        (daytime_checks.is_answered_and_ended, Heard(b"", b"no line", CLOSED)),
-        (daytime_checks.holds_line, Heard(b"", LINE, TIMEOUT)),
-        (daytime_checks.is_one_answer, Answers(b"", (b"no line",))),
-        (daytime_checks.datagram_holds_line, Answers(b"", (LINE,))),
-        (daytime_checks.is_one_answer, Answers(b"\r\n", (LINE,))),
-        (is_from_asked, Origins(("127.0.0.1", 7), (("127.0.0.1", 7), ("127.0.0.1", 7)))),
-        (is_left_alone, FromServices((7, 13), ())),
+        (echo_checks.expect_silence, Capture(b"", b"", OK)),
+        (echo_checks.expect_echo, Capture(b"abc", b"abc", OK)),
+        (echo_checks.expect_echo, Capture(b"abc", b"abc", CLOSED)),
+        (echo_checks.expect_echo_and_fin, Capture(b"abc", b"abc", CLOSED)),
+        (echo_checks.expect_same_datagram, Answers(b"", (b"",))),
+        (echo_checks.expect_same_datagram, Answers(b"abc", (b"abc",))),
+        (expect_bound, BackPressure(1, is_stalled=True)),
+        (daytime_checks.expect_answer_and_fin, Capture(b"", b"no line", CLOSED)),
+        (daytime_checks.expect_line, Capture(b"", LINE, TIMEOUT)),
+        (daytime_checks.expect_one_answer, Answers(b"", (b"no line",))),
+        (daytime_checks.expect_line_in_datagram, Answers(b"", (LINE,))),
+        (daytime_checks.expect_one_answer, Answers(b"\r\n", (LINE,))),
+        (expect_asked_address, Origins(("127.0.0.1", 7), (("127.0.0.1", 7), ("127.0.0.1", 7)))),
+        (expect_no_answer, FromServices((7, 13), ())),
     ],
 )
 def test_what_passes(expectation: Callable[[Any], str], seen: object) -> None:
@@ -75,40 +75,40 @@ def test_what_passes(expectation: Callable[[Any], str], seen: object) -> None:
 @pytest.mark.parametrize(
     ("expectation", "seen", "reason"),
     [
-        (echo_checks.is_silent, Heard(b"", b"220", OK), "WRONG '220' came before"),
-        (echo_checks.is_silent, Heard(b"", b"", CLOSED), "CLOSED before anything was sent"),
-        (echo_checks.is_returned, Heard(b"abc", b"ab", TIMEOUT), "TIMEOUT 2 of 3 bytes"),
-        (echo_checks.is_returned, Heard(b"abc", b"ax", TIMEOUT), "WRONG the byte at offset 1"),
-        (echo_checks.is_returned, Heard(b"abc", b"abcd", OK), "WRONG more came back"),
-        (echo_checks.is_returned_and_ended, Heard(b"a", b"a", RESET), "RESET all 1 bytes"),
-        (echo_checks.is_returned_and_ended, Heard(b"a", b"a", TIMEOUT), "TIMEOUT all 1 bytes"),
-        (echo_checks.is_same_datagram, Answers(b"ab", (b"a",)), "WRONG the datagram ends"),
-        (echo_checks.is_same_datagram, Answers(b"a", (b"a", b"a")), "WRONG one datagram was"),
-        (is_bounded, Pressure(9, is_stalled=False), "WRONG 9 bytes were taken in"),
-        (daytime_checks.is_answered_and_ended, Heard(b"", b"", CLOSED), "CLOSED without a byte"),
-        (daytime_checks.is_answered_and_ended, Heard(b"", LINE, TIMEOUT), "TIMEOUT no clean end"),
-        (daytime_checks.is_answered_and_ended, Heard(b"", LINE, RESET), "RESET no clean end"),
-        (daytime_checks.is_answered_and_ended, Heard(b"", b"x" * 1025, OK), "WRONG more than"),
-        (daytime_checks.holds_line, Heard(b"", b"", CLOSED), "CLOSED without a byte"),
-        (daytime_checks.holds_line, Heard(b"", b"a\n", CLOSED), "WRONG not one line"),
-        (daytime_checks.holds_line, Heard(b"", b"a", CLOSED), "WRONG not one line"),
-        (daytime_checks.datagram_holds_line, Answers(b"", (b"",)), "WRONG not one line"),
-        (daytime_checks.datagram_holds_line, Answers(b"", (b"x" * 1025,)), "WRONG more than"),
-        (daytime_checks.is_one_answer, Answers(b"", (b"",)), "WRONG the datagram is empty"),
-        (daytime_checks.is_one_answer, Answers(b"", (LINE, LINE)), "WRONG one datagram was"),
+        (echo_checks.expect_silence, Capture(b"", b"220", OK), "WRONG '220' came before"),
+        (echo_checks.expect_silence, Capture(b"", b"", CLOSED), "CLOSED before anything was sent"),
+        (echo_checks.expect_echo, Capture(b"abc", b"ab", TIMEOUT), "TIMEOUT 2 of 3 bytes"),
+        (echo_checks.expect_echo, Capture(b"abc", b"ax", TIMEOUT), "WRONG the byte at offset 1"),
+        (echo_checks.expect_echo, Capture(b"abc", b"abcd", OK), "WRONG more came back"),
+        (echo_checks.expect_echo_and_fin, Capture(b"a", b"a", RESET), "RESET all 1 bytes"),
+        (echo_checks.expect_echo_and_fin, Capture(b"a", b"a", TIMEOUT), "TIMEOUT all 1 bytes"),
+        (echo_checks.expect_same_datagram, Answers(b"ab", (b"a",)), "WRONG the datagram ends"),
+        (echo_checks.expect_same_datagram, Answers(b"a", (b"a", b"a")), "WRONG one datagram was"),
+        (expect_bound, BackPressure(9, is_stalled=False), "WRONG 9 bytes were taken in"),
+        (daytime_checks.expect_answer_and_fin, Capture(b"", b"", CLOSED), "CLOSED without a byte"),
+        (daytime_checks.expect_answer_and_fin, Capture(b"", LINE, TIMEOUT), "TIMEOUT no clean end"),
+        (daytime_checks.expect_answer_and_fin, Capture(b"", LINE, RESET), "RESET no clean end"),
+        (daytime_checks.expect_answer_and_fin, Capture(b"", b"x" * 1025, OK), "WRONG more than"),
+        (daytime_checks.expect_line, Capture(b"", b"", CLOSED), "CLOSED without a byte"),
+        (daytime_checks.expect_line, Capture(b"", b"a\n", CLOSED), "WRONG not one line"),
+        (daytime_checks.expect_line, Capture(b"", b"a", CLOSED), "WRONG not one line"),
+        (daytime_checks.expect_line_in_datagram, Answers(b"", (b"",)), "WRONG not one line"),
+        (daytime_checks.expect_line_in_datagram, Answers(b"", (b"x" * 1025,)), "WRONG more than"),
+        (daytime_checks.expect_one_answer, Answers(b"", (b"",)), "WRONG the datagram is empty"),
+        (daytime_checks.expect_one_answer, Answers(b"", (LINE, LINE)), "WRONG one datagram was"),
         (
-            daytime_checks.is_answered_and_ended,
-            Heard(b"thrown away", LINE + b"own away", CLOSED),
+            daytime_checks.expect_answer_and_fin,
+            Capture(b"thrown away", LINE + b"own away", CLOSED),
             "WRONG input came back",
         ),
-        (daytime_checks.is_one_answer, Answers(b"\r\n", (b"\r\n",)), "WRONG input came back"),
+        (daytime_checks.expect_one_answer, Answers(b"\r\n", (b"\r\n",)), "WRONG input came back"),
         (
-            is_from_asked,
+            expect_asked_address,
             Origins(("::1", 7), (("::1", 7), ("::1", 8))),
             "WRONG [::1]:7 was asked, and [::1]:8 answered",
         ),
         (
-            is_left_alone,
+            expect_no_answer,
             FromServices((7, 13, 19), (13, 19)),
             "WRONG what came from ports 13, 19 was answered",
         ),
@@ -123,8 +123,8 @@ def test_what_fails(expectation: Callable[[Any], str], seen: object, reason: str
 
 def test_an_unknown_form_is_remarked() -> None:
     """RFC 867 fixes no syntax, so a line that nobody can read is a remark, not a failure."""
-    assert daytime_checks.holds_line(Heard(b"", LINE, CLOSED)) == LINE.decode().rstrip()
-    remark = daytime_checks.holds_line(Heard(b"", b"noon\r\n", CLOSED))
+    assert daytime_checks.expect_line(Capture(b"", LINE, CLOSED)) == LINE.decode().rstrip()
+    remark = daytime_checks.expect_line(Capture(b"", b"noon\r\n", CLOSED))
     assert remark == "noon (RFC 867 fixes no form; this one is not read)"
 
 
@@ -164,7 +164,7 @@ def fail(error: OSError) -> bytes:
 def test_the_unspecified_address_is_loopback() -> None:
     """E6: to Linux 0.0.0.0 is this host, and so an answer comes from loopback."""
     with DatagramPeer(lambda data: data) as peer:
-        assert is_from_asked(ask_openly(b"x", context(f"0.0.0.0:{peer.port}"))) == ""
+        assert expect_asked_address(ask_openly(b"x", context(f"0.0.0.0:{peer.port}"))) == ""
 
 
 def test_a_port_that_is_taken_is_skipped() -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from probes.stats.name_counter import MAX_NAMES, Tally
+from probes.stats.name_counter import MAX_NAMES, NameCounter
 
 
-def tallied(*names: str) -> Tally:
+def tallied(*names: str) -> NameCounter:
     """A tally of these."""
-    tally = Tally()
+    tally = NameCounter()
     for name in names:
         tally.add(name)
     return tally

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from probes.console.replacement import replace
+from probes.console.report_file import replace
 
 
 def names(directory: Path) -> list[str]:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from probes.core.outcome import Outcome
 from probes.stats.histogram import Histogram
-from probes.watch.history import Journal
+from probes.watch.history import History
 from probes.watch.svg import MAX_TICKS, Scale, distribution, duration, over_time
 from unit.clients.tries import tried
 
@@ -54,7 +54,7 @@ def test_duration(seconds: float, text: str) -> None:
 
 def test_over_time() -> None:
     """A dot for each slice with an OK answer, a mark for each with a failure, a band for a gap."""
-    journal = Journal(1)
+    journal = History(1)
     for second, got in enumerate([Outcome.OK] * 4 + [Outcome.REFUSED] * 2 + [Outcome.OK] * 5):
         journal.add(second, tried(got, 0.01 if second == 10 else 0.001))
     svg = over_time(journal)
@@ -70,7 +70,7 @@ def test_over_time() -> None:
 
 def test_chart_is_told_in_words() -> None:
     """Who cannot see a chart hears what it shows."""
-    journal = Journal(1)
+    journal = History(1)
     journal.add(0, tried())
     for svg in (over_time(journal), distribution(journal.total.latency)):
         title, about = re.findall(r"<title>(.+?)</title><desc>(.+?)</desc>", svg)[0]
@@ -79,7 +79,7 @@ def test_chart_is_told_in_words() -> None:
 
 def test_nothing_but_failures() -> None:
     """Without an OK answer there is a chart of failures, and no axis is made up."""
-    journal = Journal(1)
+    journal = History(1)
     journal.add(0, tried(Outcome.TIMEOUT))
     assert " ms<" not in over_time(journal)
     assert 'class="failed"' in over_time(journal)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from probes.core.outcome import Outcome
-from probes.stats.interval import MAX_SHOWN_NAMES, Stretch
+from probes.stats.interval import MAX_SHOWN_NAMES, Interval
 from unit.clients.tries import ADDRESS, tried
 
 
 def test_line_and_facts() -> None:
     """Last outcome, rate, percentiles of the OK tries, counts by word, and who answered."""
-    stretch = Stretch(None)
+    stretch = Interval(None)
     for second in range(3):
         stretch.add(10 + second, tried(seconds=0.002, identity=f"web-{second % 2}"))
     stretch.add(13, tried(Outcome.RESET, seconds=9))
@@ -31,7 +31,7 @@ def test_line_and_facts() -> None:
 
 def test_rate_of_a_later_stretch() -> None:
     """What follows another stretch begins where that ended, so a slow first try counts as slow."""
-    stretch = Stretch(10.0)
+    stretch = Interval(10.0)
     for at_s in (14.0, 14.5, 15.0):
         stretch.add(at_s, tried())
     assert stretch.facts()["rate"] == 0.6
@@ -39,7 +39,7 @@ def test_rate_of_a_later_stretch() -> None:
 
 def test_one_failure() -> None:
     """What one failure cannot tell, a rate, latency or who answered, is left out."""
-    stretch = Stretch(None)
+    stretch = Interval(None)
     stretch.add(0.5, tried(Outcome.REFUSED))
     assert stretch.line() == "REFUSED; 0 of 1 ok (REFUSED 1)"
     facts = stretch.facts()
@@ -48,7 +48,7 @@ def test_one_failure() -> None:
 
 def test_expectation() -> None:
     """What was expected is ok, whatever it is; what was not is told by what it came to."""
-    stretch = Stretch(None)
+    stretch = Interval(None)
     stretch.add(0, tried(expected=(Outcome.REFUSED,)))
     stretch.add(1, tried(Outcome.REFUSED, expected=(Outcome.REFUSED,)))
     assert stretch.line() == f"REFUSED 1.0/s p50 1.0 p99 1.0 ms; 1 of 2 ok (OK 1); {ADDRESS} 1"
@@ -56,7 +56,7 @@ def test_expectation() -> None:
 
 def test_many_names() -> None:
     """A line names the most frequent answerers only."""
-    stretch = Stretch(None)
+    stretch = Interval(None)
     for number in range(MAX_SHOWN_NAMES + 3):
         stretch.add(number, tried(identity=f"web-{number}"))
     assert stretch.line().endswith(f"web-{MAX_SHOWN_NAMES - 1} 1 and 3 by others")

@@ -1,0 +1,74 @@
+"""One attempt of either protocol, over TCP or UDP."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+
+from probes.core.outcome import Failure, Outcome
+from probes.core.result import Protocol, Result, Trace, Transport
+from probes.core.target import Family, Target
+from probes.net.deadline import Deadline
+from probes.net.sockets import Context
+from probes.net.tcp import open_connection
+from probes.net.udp import open_association
+from probes.protocols import daytime, echo
+from probes.protocols.repeat import Repetition, paced, shortest_attempt_s, until_met
+
+
+@dataclass(frozen=True)
+class AttemptOptions:
+    """What all attempts of a run have in common; `size_bytes` is what echo sends."""
+
+    protocol: Protocol
+    transport: Transport
+    target: Target
+    family: Family
+    timeout_s: float
+    expected: tuple[Outcome, ...] = ()
+    size_bytes: int = 0
+
+
+def attempt(options: AttemptOptions, at_most_s: float = math.inf) -> Result:
+    """Make one attempt, with a socket and a deadline of its own."""
+    trace = Trace(options.transport, options.expected)
+    deadline = Deadline(min(options.timeout_s, at_most_s))
+    try:
+        detail = _exchange(options, Context(options.target, options.family, deadline, trace))
+    except Failure as failure:
+        return trace.result(options.target, failure.outcome, failure.reason)
+    result = trace.result(options.target, Outcome.OK, detail)
+    return daytime.interpret(result) if options.protocol is Protocol.DAYTIME else result
+
+
+def attempts(options: AttemptOptions, repetition: Repetition) -> Iterator[Result]:
+    """Yield the result of each attempt. If `wait_s` expires, yield only the last failure."""
+    shortest_s = shortest_attempt_s(options.expected, options.timeout_s)
+    first = until_met(
+        partial(attempt, options), lambda result: result.is_ok, repetition.wait_s, shortest_s
+    )
+    due = time.monotonic() - first.elapsed + repetition.interval_s
+    yield first
+    if repetition.count != 1 and (first.is_ok or not repetition.wait_s):
+        left = repetition.count and repetition.count - 1
+        for _ in paced(left, repetition.interval_s, due):
+            yield attempt(options)
+
+
+def _exchange(options: AttemptOptions, context: Context) -> str:
+    match options.protocol, options.transport:
+        case Protocol.DAYTIME, Transport.TCP:
+            with open_connection(context) as connection:
+                return daytime.exchange(connection)
+        case Protocol.DAYTIME, _:
+            with open_association(context) as association:
+                return daytime.exchange_datagrams(association)
+        case _, Transport.TCP:
+            with open_connection(context) as connection:
+                return echo.exchange(connection, options.size_bytes)
+        case _:
+            with open_association(context) as association:
+                return echo.exchange_datagrams(association, options.size_bytes)
