@@ -65,9 +65,9 @@ test: .venv/ready ## run all tests; those over Docker too, where an engine answe
 test-integration: images .venv/ready ## run the tests over Docker
 	REQUIRE_DOCKER=1 $(BIN)/pytest tests/integration
 
-test-faults: images .venv/ready ## run the tests of what goes wrong alone; two minutes
-	$(call BOTH,$(BIN)/pytest --numprocesses 4 $(wildcard tests/process/*/test_faults*.py),\
-	    REQUIRE_DOCKER=1 $(BIN)/pytest tests/integration/test_faults.py)
+test-faults: images .venv/ready ## run the tests of faults alone
+	$(call BOTH,$(BIN)/pytest --numprocesses 4 -m fault --ignore tests/integration --ignore tests/kubernetes,\
+	    REQUIRE_DOCKER=1 $(BIN)/pytest -m fault tests/integration)
 
 test-kubernetes: .venv/ready ## bring all up on a demo cluster, test it there, take it down
 	@$(PYTHON) scripts/kubernetes.py test
