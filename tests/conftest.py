@@ -2,6 +2,7 @@
 
 import signal
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -13,29 +14,25 @@ settings.register_profile("any machine", deadline=None)
 settings.load_profile("any machine")
 
 
-# Children inherit what is ignored: SIGINT in a shell's background jobs, SIGHUP by nohup. A server
-# leaves such a signal ignored, as it should.
-for number, handler in (
-    (signal.SIGINT, signal.default_int_handler),
-    (signal.SIGHUP, signal.SIG_DFL),
-):
+# Children inherit ignored signals: a shell ignores SIGINT and SIGQUIT of its background jobs, nohup
+# SIGHUP. The servers and tools leave such a signal ignored, as they should.
+DEFAULTS: dict[signal.Signals, Any] = {
+    signal.SIGINT: signal.default_int_handler,
+    signal.SIGHUP: signal.SIG_DFL,
+    signal.SIGQUIT: signal.SIG_DFL,
+}
+for number, handler in DEFAULTS.items():
     if signal.getsignal(number) == signal.SIG_IGN:
         signal.signal(number, handler)
 
 
 @pytest.fixture
 def interruptible() -> Iterator[None]:
-    """A child inherits what is ignored: SIGINT in a shell's background jobs, SIGHUP by nohup."""
-    before = [
-        (number, signal.signal(number, handler))
-        for number, handler in (
-            (signal.SIGINT, signal.default_int_handler),
-            (signal.SIGHUP, signal.SIG_DFL),
-        )
-    ]
+    """Let no signal be ignored while a child is started."""
+    before = {each: signal.signal(each, handler) for each, handler in DEFAULTS.items()}
     yield
-    for number, handler in before:
-        signal.signal(number, handler)
+    for each, handler in before.items():
+        signal.signal(each, handler)
 
 
 @pytest.fixture(name="own_network")

@@ -30,7 +30,7 @@ with started(["sleep", "600"], 0) as process:
 @pytest.mark.parametrize("program", STARTERS.values(), ids=STARTERS)
 def test_a_killed_program_leaves_no_server(program: str) -> None:
     """SIGKILL of a program ends the server that it started."""
-    path = os.pathsep.join(map(str, (ROOT, ROOT / "tests")))
+    path = os.pathsep.join(map(str, (ROOT, ROOT / "tests/support")))
     with subprocess.Popen(
         [sys.executable, "-c", program],
         env=os.environ | {"PYTHONPATH": path},
