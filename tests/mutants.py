@@ -466,8 +466,8 @@ MUTANTS: dict[str, dict[str, str]] = {
             clients/probes/protocols/repeat.py | left < 2 * FIRST_PAUSE_S | False
         """,
         "test_wait_for_silence": r"""
-            clients/probes/protocols/attempt.py | min(options.timeout_s, at_most_s) | options.timeout_s
-            clients/probes/protocols/http.py | min(options.timeout_s, at_most_s) | options.timeout_s
+            clients/probes/protocols/attempt.py | options.transport, at_most_s) | options.transport)
+            clients/probes/protocols/http.py | Transport.TCP, at_most_s) | Transport.TCP)
         """,
     },
     "tests/process/clients/test_faults_reach.py": {
@@ -492,17 +492,17 @@ MUTANTS: dict[str, dict[str, str]] = {
         "test_text": r"""
             clients/probes/core/text.py | escape(line.removesuffix("\r")) | line.removesuffix("\r")
             clients/probes/console/terminal.py | coloured(escape(text), outcome, sys.stderr) | coloured(text, outcome, sys.stderr)
-            clients/probes/console/terminal.py | coloured(escape(text), outcome, sys.stdout) | coloured(text, outcome, sys.stdout)
+            clients/probes/console/terminal.py | coloured(escape(line), outcome, sys.stdout) | coloured(line, outcome, sys.stdout)
         """,
         "test_json": r"""
             clients/probes/console/terminal.py | **facts}), flush | **facts}, ensure_ascii=False), flush
         """,
         "test_datagram": r"""
-            clients/probes/console/terminal.py | coloured(escape(text), outcome, sys.stdout) | coloured(text, outcome, sys.stdout)
+            clients/probes/console/terminal.py | coloured(escape(line), outcome, sys.stdout) | coloured(line, outcome, sys.stdout)
             clients/probes/console/terminal.py | **facts}), flush | **facts}, ensure_ascii=False), flush
         """,
         "test_tally": r"""
-            clients/probes/console/terminal.py | coloured(escape(text), outcome, sys.stdout) | coloured(text, outcome, sys.stdout)
+            clients/probes/console/terminal.py | coloured(escape(line), outcome, sys.stdout) | coloured(line, outcome, sys.stdout)
             clients/probes/protocols/daytime.py | LINE = re.compile(rb"[ -~]+ | LINE = re.compile(rb"(?s:.+)
             + clients/probes/protocols/daytime_line.py | [!-~]{{1, | [^ ]{{1,
         """,
@@ -576,7 +576,7 @@ MUTANTS: dict[str, dict[str, str]] = {
         "test_flood_of_names": r"""
             clients/probes/stats/name_counter.py | < MAX_NAMES | < 10**9
             clients/probes/watch/report.py | [:MAX_ROWS] | [:]
-            clients/probes/stats/interval.py | text(MAX_SHOWN_NAMES) | text()
+            clients/probes/stats/summary.py | text(MAX_SHOWN_NAMES) | text()
         """,
         "test_hostile_name": r"""
             clients/probes/watch/html.py | html.escape(escape(str(of))) | escape(str(of))
@@ -614,7 +614,7 @@ MUTANTS: dict[str, dict[str, str]] = {
     },
     "tests/process/clients/test_conform.py": {
         "test_interrupt_of_checks": r"""
-            clients/probes/cli/conform.py | return EXIT_INTERRUPTED | pass
+            clients/probes/cli/conform.py | EXIT_INTERRUPTED if run | 0 if run
             clients/probes/console/interrupts.py | SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) | SIGNALS = (signal.SIGINT,)
             clients/probes/cli/conform.py | checks[len(made) :] | []
         """,
@@ -647,7 +647,7 @@ MUTANTS: dict[str, dict[str, str]] = {
             clients/probes/protocols/echo_session.py | Deadline(NO_DEADLINE_S) | Deadline(options.duration_s + options.timeout_s)
         """,
         "test_a_pause_that_is_cut_short": r"""
-            clients/probes/cli/hold.py | printer.look() | pass
+            clients/probes/cli/hold.py | report.look() | pass
         """,
     },
     "tests/process/clients/test_watch.py": {
