@@ -1,1 +1,0 @@
-"""The command line: parsing, dispatch and printing. The only place that knows argparse."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Mapping
-from typing import Any
 
 from probes.cli.options import (
     DEFAULT_SIZE_BYTES,
@@ -15,14 +14,14 @@ from probes.cli.options import (
     add_json,
     add_pace,
     add_wait,
+    probe_options,
     whole_number,
 )
 from probes.console.interrupts import Run, held_back
-from probes.console.terminal import show, show_json
+from probes.console.terminal import Printer
 from probes.core.outcome import EXIT_INTERRUPTED, PROBE_OUTCOMES, outcome_table
 from probes.core.result import Protocol, Result, Transport
 from probes.protocols.attempt import AttemptOptions, attempts
-from probes.protocols.repeat import Repetition
 from probes.stats.summary import Summary
 
 # Least and most. No bytes are nothing over TCP, but an empty datagram over UDP, where IPv4 leaves
@@ -79,7 +78,7 @@ def configure(parser: Parser, name: str) -> None:
 
 def add_attempt_options(parser: Parser, protocol: Protocol) -> None:
     """Add what decides on a single attempt."""
-    parser.set_defaults(parser=parser, protocol=protocol, transport=Transport.TCP, size="0")
+    parser.set_defaults(parser=parser, protocol=protocol, transport=Transport.TCP, size="1")
     add_connection_options(parser)
     add_expectation(parser)
     about = ABOUT_UDP[protocol]
@@ -100,80 +99,47 @@ def add_attempt_options(parser: Parser, protocol: Protocol) -> None:
 
 def attempt_options(parsed: argparse.Namespace) -> AttemptOptions:
     """Return what all attempts have in common; a size out of bounds exits."""
-    return AttemptOptions(
-        parsed.protocol,
-        parsed.transport,
-        parsed.target,
-        parsed.family,
-        parsed.timeout,
-        parsed.expect,
-        _size(parsed) if parsed.protocol is Protocol.ECHO else 0,
-    )
-
-
-def _size(parsed: argparse.Namespace) -> int:
     # Only when all options are parsed is it known which bounds apply.
     try:
-        return whole_number(*SIZES_BYTES[parsed.transport])(parsed.size)
+        size = whole_number(*SIZES_BYTES[parsed.transport])(parsed.size)
     except argparse.ArgumentTypeError as error:
         parsed.parser.error(f"argument --size: {error} over {parsed.transport.name}")
-        raise  # not reached: error() exits
+    return AttemptOptions(*probe_options(parsed), parsed.protocol, parsed.transport, size)
 
 
 def run(parsed: argparse.Namespace) -> int:
     """Make all attempts and show each as it ends; returns the exit code."""
     options = attempt_options(parsed)
-    repetition = Repetition(parsed.count, parsed.interval, parsed.wait)
-    printer = Printer(options.protocol, is_json=parsed.json)
+    printer = Printer({"protocol": options.protocol}, is_json=parsed.json)
     summary = Summary(options.target, options.transport)
     with Run() as run:
-        for number, result in enumerate(attempts(options, repetition), 1):
+        results = attempts(options, parsed.count, parsed.interval, parsed.wait)
+        for number, result in enumerate(results, 1):
             with held_back():
                 summary.add(result)
-                printer.show_attempt(number, result)
+                found = {"try": number, **facts(options.protocol, result)}
+                printer.show("try", result.ended, found, result.line(), result.outcome)
     exit_code = EXIT_INTERRUPTED if run.is_interrupted else summary.outcome.exit_code
     if parsed.count > 1:
-        printer.show_summary(summary, exit_code)
+        show_summary(parsed, summary, exit_code)
     return exit_code
 
 
-class Printer:
-    """Shows attempts and their summary, as text or JSON."""
+def facts(protocol: Protocol, found: Result | Summary) -> dict[str, object]:
+    """Return the facts for JSON; only daytime says who answered, and at what time."""
+    return found.facts() | (found.daytime_facts() if protocol is Protocol.DAYTIME else {})
 
-    def __init__(self, protocol: Protocol, *, is_json: bool) -> None:
-        self._protocol = protocol
-        self._is_json = is_json
 
-    def show_attempt(self, number: int, result: Result) -> None:
-        """Show one result."""
-        if self._is_json:
-            self._show_json("try", result.ended, {"try": number}, result)
-        else:
-            show(result.line(), result.outcome)
-
-    def show_summary(
-        self,
-        summary: Summary,
-        exit_code: int,
-        more: Mapping[str, object] = NOT_WATCHED,
-        more_text: str = "",
-    ) -> None:
-        """Show the summary, and what a watch adds to it."""
-        if self._is_json:
-            self._show_json("summary", time.time(), {"exit": exit_code}, summary, more)
-        else:
-            interrupted = "interrupted" if exit_code == EXIT_INTERRUPTED else ""
-            show("; ".join(filter(None, [summary.line(), more_text, interrupted])))
-
-    def _show_json(
-        self,
-        kind: str,
-        moment: float,
-        about: Mapping[str, object],
-        found: Result | Summary,
-        more: Mapping[str, object] | None = None,
-    ) -> None:
-        # Only daytime says who answered, and at what time.
-        daytime = found.daytime_facts() if self._protocol is Protocol.DAYTIME else {}
-        facts: dict[str, Any] = {"protocol": self._protocol.value, **about, **found.facts()}
-        show_json(kind, moment, facts | daytime | dict(more or {}))
+def show_summary(
+    parsed: argparse.Namespace,
+    summary: Summary,
+    exit_code: int,
+    more: Mapping[str, object] = NOT_WATCHED,
+    more_text: str = "",
+) -> None:
+    """Show the summary, and what a watch adds to it."""
+    found = {"exit": exit_code, **facts(parsed.protocol, summary), **more}
+    interrupted = "interrupted" if exit_code == EXIT_INTERRUPTED else ""
+    line = "; ".join(filter(None, [summary.line(), more_text, interrupted]))
+    printer = Printer({"protocol": parsed.protocol}, is_json=parsed.json)
+    printer.show("summary", time.time(), found, line)

@@ -6,17 +6,17 @@ import argparse
 import time
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
 
-from probes.cli.options import Parser, add_connection_options, add_json, add_report
-from probes.conformance.check import Check, Finding, Verdict
+from probes.cli.options import Parser, add_connection_options, add_json, add_report, probe_options
+from probes.conformance.check import Finding, Verdict
 from probes.conformance.junit import junit_report
-from probes.conformance.runner import CHECKS, CheckOptions, run_checks
+from probes.conformance.runner import CHECKS, run_checks
 from probes.console.interrupts import Run, held_back
 from probes.console.report_file import ReportFile
-from probes.console.terminal import show, show_json
+from probes.console.terminal import Printer
 from probes.core.outcome import EXIT_INTERRUPTED, Outcome
 from probes.core.result import Protocol, Transport
+from probes.core.target import ProbeOptions
 
 # Each check has a deadline of its own, and many of a service that is silent come to it.
 DEFAULT_TIMEOUT_S = 5.0
@@ -61,7 +61,7 @@ COLOURS = {Verdict.PASS: Outcome.OK, Verdict.FAIL: Outcome.WRONG}
 def configure(parser: Parser, _: str) -> None:
     """Add a command for each protocol."""
     parser.epilog = EPILOG
-    protocols = parser.add_subparsers(metavar="protocol", required=True, parser_class=Parser)
+    protocols = parser.add_subparsers(metavar="protocol", required=True)
     for protocol, about in ABOUT.items():
         command = protocols.add_parser(
             protocol, help=about, description=f"Check {about}.", epilog=EPILOG
@@ -85,58 +85,35 @@ def _add_options(parser: Parser) -> None:
 
 def run(parsed: argparse.Namespace) -> int:
     """Make all checks, write the report and show the summary; returns the exit code."""
-    options = CheckOptions(parsed.protocol, parsed.target, parsed.family, parsed.timeout)
-    checks = [each for each in CHECKS[options.protocol] if each.transport in parsed.transports]
+    options = ProbeOptions(*probe_options(parsed))
+    protocol, target = parsed.protocol, str(options.target)
+    checks = [each for each in CHECKS[protocol] if each.transport in parsed.transports]
     made: list[Finding] = []
 
     def render() -> str:
-        return junit_report(options.protocol, str(options.target), made, checks[len(made) :])
+        return junit_report(protocol, target, made, checks[len(made) :])
 
     report = ReportFile(parsed.junit, render)
-    printer = Printer(options, is_json=parsed.json)
+    printer = Printer({"protocol": protocol, "target": target}, is_json=parsed.json)
     with report.lines_beside():
-        with report.written():
-            exit_code = _make_checks(options, checks, made, printer)
+        with report.written(), Run() as run:
+            for finding in run_checks(options, checks):
+                with held_back():
+                    made.append(finding)
+                    colour = COLOURS.get(finding.verdict)
+                    printer.show("check", time.time(), finding.facts(), finding.line(), colour)
+        has_failed = any(finding.verdict is Verdict.FAIL for finding in made)
+        exit_code = EXIT_INTERRUPTED if run.is_interrupted else int(has_failed)
         exit_code = report.exit_code or exit_code
-        printer.show_summary(made, exit_code)
+        show_summary(printer, f"{protocol} {target}", made, exit_code)
     return exit_code
 
 
-def _make_checks(
-    options: CheckOptions, checks: Sequence[Check[Any]], made: list[Finding], printer: Printer
-) -> int:
-    with Run() as run:
-        for finding in run_checks(options, checks):
-            with held_back():
-                made.append(finding)
-                printer.show_finding(finding)
-    if run.is_interrupted:
-        return EXIT_INTERRUPTED
-    has_failed = any(finding.verdict is Verdict.FAIL for finding in made)
-    return (Outcome.WRONG if has_failed else Outcome.OK).exit_code
-
-
-class Printer:
-    """Shows findings and their summary, as text or JSON."""
-
-    def __init__(self, options: CheckOptions, *, is_json: bool) -> None:
-        self._about = {"protocol": options.protocol.value, "target": str(options.target)}
-        self._is_json = is_json
-
-    def show_finding(self, finding: Finding) -> None:
-        """Show one finding."""
-        if self._is_json:
-            show_json("check", time.time(), {**self._about, **finding.facts()})
-        else:
-            show(finding.line(), COLOURS.get(finding.verdict))
-
-    def show_summary(self, made: Sequence[Finding], exit_code: int) -> None:
-        """Show how many checks passed, failed and were skipped."""
-        counts = Counter(finding.verdict for finding in made)
-        if self._is_json:
-            numbers = {word: counts[verdict] for verdict, word in WORDS.items()}
-            show_json("checked", time.time(), {**self._about, **numbers, "exit": exit_code})
-        else:
-            text = ", ".join(f"{counts[verdict]} {word}" for verdict, word in WORDS.items())
-            interrupted = "; interrupted" if exit_code == EXIT_INTERRUPTED else ""
-            show(f"SUMMARY {' '.join(self._about.values())} {text}{interrupted}")
+def show_summary(printer: Printer, name: str, made: Sequence[Finding], exit_code: int) -> None:
+    """Show how many checks passed, failed and were skipped."""
+    counts = Counter(finding.verdict for finding in made)
+    numbers = {word: counts[verdict] for verdict, word in WORDS.items()}
+    text = ", ".join(f"{number} {word}" for word, number in numbers.items())
+    interrupted = "; interrupted" if exit_code == EXIT_INTERRUPTED else ""
+    facts = {**numbers, "exit": exit_code}
+    printer.show("checked", time.time(), facts, f"SUMMARY {name} {text}{interrupted}")

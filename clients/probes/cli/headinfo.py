@@ -7,7 +7,13 @@ import re
 import sys
 from functools import partial
 
-from probes.cli.options import Parser, add_connection_options, add_expectation, add_wait
+from probes.cli.options import (
+    Parser,
+    add_connection_options,
+    add_expectation,
+    add_wait,
+    probe_options,
+)
 from probes.console.terminal import complain, show_json
 from probes.core.outcome import Outcome, outcome_table
 from probes.core.result import Result
@@ -78,14 +84,7 @@ def path(text: str) -> str:
 
 def run(parsed: argparse.Namespace) -> int:
     """Ask until the result is as expected, and show it; returns the exit code."""
-    options = HeadOptions(
-        parsed.target,
-        parsed.family,
-        parsed.timeout,
-        parsed.expect,
-        parsed.path,
-        parsed.host_header,
-    )
+    options = HeadOptions(*probe_options(parsed), parsed.path, parsed.host_header)
     shortest_s = shortest_attempt_s(options.expected, options.timeout_s)
     result, reply = until_met(
         partial(request_head, options), lambda asked: asked[0].is_ok, parsed.wait, shortest_s

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Mapping
 
 from probes.cli.options import (
     DEFAULT_SIZE_BYTES,
@@ -13,17 +12,17 @@ from probes.cli.options import (
     add_connection_options,
     add_expectation,
     add_json,
+    probe_options,
     seconds,
     whole_number,
 )
 from probes.console.interrupts import Run
-from probes.console.terminal import show, show_json
-from probes.core.outcome import EXIT_INTERRUPTED, PROBE_OUTCOMES, Outcome, outcome_table
+from probes.console.terminal import Printer
+from probes.core.outcome import EXIT_INTERRUPTED, PROBE_OUTCOMES, outcome_table
 from probes.core.result import Result, clock_time, to_ms
 from probes.core.target import Target
 from probes.protocols.echo import CHUNK_BYTES
-from probes.protocols.echo_session import EchoSession, HoldOptions, hold
-from probes.protocols.pauses import Pause
+from probes.protocols.echo_session import EchoSession, HoldOptions, Pause, hold
 
 # Seconds each.
 TIMES = {
@@ -36,10 +35,10 @@ EPILOG = f"""\
 outcomes and exit codes:
 {outcome_table(PROBE_OUTCOMES)}
 
-OPEN says that the connection stands. PAUSE is told when bytes are owed and none has come for longer
-than --gap, and again when that is over, with the time of day here, the seconds since OPEN and the
-bytes that had come back. Such a pause ends nothing, but the outcome can no longer be OK: it is
-TIMEOUT.
+OPEN says that the connection stands. PAUSE is shown when bytes are pending and none has come for
+longer than --gap, and again when that is over, with the time of day here, the seconds since OPEN
+and the bytes that had come back. Such a pause ends nothing, but the outcome can no longer be OK: it
+is TIMEOUT.
 
 After --duration our side is half-closed; then all must have come back, and the peer have closed,
 within --timeout. The outcome is the last line but SUMMARY. Ctrl-C, SIGTERM or SIGHUP ends it early,
@@ -84,35 +83,29 @@ def configure(parser: Parser, _: str) -> None:
 def run(parsed: argparse.Namespace) -> int:
     """Hold one connection, show what happens to it, and sum up; returns the exit code."""
     options = HoldOptions(
-        parsed.target,
-        parsed.family,
-        parsed.timeout,
-        parsed.expect,
-        parsed.interval,
-        parsed.gap,
-        parsed.duration,
-        parsed.size,
+        *probe_options(parsed), parsed.interval, parsed.gap, parsed.duration, parsed.size
     )
-    printer = Printer(options.target, is_json=parsed.json)
+    report = Report(options.target, is_json=parsed.json)
     result = None
     with Run() as run:
-        result = hold(options, printer.open, printer.pause)
+        result = hold(options, report.open, report.pause)
     if result is None or run.is_interrupted:
-        printer.look()
+        report.look()
         exit_code = EXIT_INTERRUPTED
     else:
-        printer.end(result)
+        report.end(result)
         exit_code = result.outcome.exit_code
-    printer.sum_up(exit_code)
+    report.sum_up(exit_code)
     return exit_code
 
 
-class Printer:
+class Report:
     """Shows one session as it goes on, as text or JSON."""
 
     def __init__(self, target: Target, *, is_json: bool) -> None:
         self._target = target
-        self._is_json = is_json
+        about = {"protocol": "echo", "target": str(target)}
+        self._printer = Printer(about, is_json=is_json)
         self._session: EchoSession | None = None
         self._opened = 0.0
 
@@ -121,7 +114,7 @@ class Printer:
         self._session = session
         self._opened = time.monotonic()
         line = f"OPEN {self._target} at {address}, {clock_time(time.time())}"
-        self._show("open", {"address": address}, line)
+        self._printer.show("open", time.time(), {"address": address}, line)
 
     def pause(self, pause: Pause) -> None:
         """A pause has become too long, or is over."""
@@ -135,7 +128,9 @@ class Printer:
         words = "over, it was" if pause.over else "nothing for"
         now = clock_time(time.time())
         place = f"{self._target} {now}, after {held_s:.3f} s at byte {self._offset}"
-        self._show("pause", facts, f"PAUSE {place}: {words} {pause.seconds:.3f} s")
+        self._printer.show(
+            "pause", time.time(), facts, f"PAUSE {place}: {words} {pause.seconds:.3f} s"
+        )
 
     def look(self) -> None:
         """Nothing more will come: a pause under way has lasted until now."""
@@ -145,7 +140,7 @@ class Printer:
     def end(self, result: Result) -> None:
         """It has ended, or has never begun."""
         facts = {**result.facts(), "offset": self._offset}
-        self._show("end", facts, result.line(), result.outcome)
+        self._printer.show("end", time.time(), facts, result.line(), result.outcome)
 
     def sum_up(self, exit_code: int) -> None:
         """What there was in all; nothing if there was no connection."""
@@ -168,21 +163,8 @@ class Printer:
             f" longest pause {pauses.longest_s:.3f} s,"
             f" {pauses.count} longer than {pauses.gap_s:g} s{interrupted}"
         )
-        self._show("held", facts, line)
+        self._printer.show("held", time.time(), facts, line)
 
     @property
     def _offset(self) -> int:
         return self._session.matched if self._session else 0
-
-    def _show(
-        self,
-        kind: str,
-        facts: Mapping[str, object],
-        line: str,
-        outcome: Outcome | None = None,
-    ) -> None:
-        if self._is_json:
-            about = {"protocol": "echo", "target": str(self._target)}
-            show_json(kind, time.time(), {**about, **facts})
-        else:
-            show(line, outcome)

@@ -17,6 +17,8 @@ from probes.core.outcome import PROBE_OUTCOMES, Outcome
 from probes.core.target import AddressError, Family, Target, parse_target
 from probes.core.text import quote
 
+Common = tuple[Target, Family, float, tuple[Outcome, ...]]
+
 DEFAULT_TIMEOUT_S = 10.0
 # A day: longer than any exchange, and short enough for every clock and timeout of the system.
 MAX_DURATION_S = 86400.0
@@ -35,10 +37,12 @@ class Parser(argparse.ArgumentParser):
     """An argument parser whose errors are one escaped line that begins with USAGE.
 
     Abbreviated options are refused: a script's `--time` would change its meaning with the next
-    option that begins so.
+    option that begins so. A `module` with the options of a command is imported only if the command
+    is chosen.
     """
 
-    def __init__(self, **kwargs: Any) -> None:
+    def __init__(self, module: str = "", **kwargs: Any) -> None:
+        self._module = module
         # Otherwise argparse imports shutil, which is slow, and reads COLUMNS by int().
         layout = partial(argparse.RawDescriptionHelpFormatter, width=help_width())
         super().__init__(allow_abbrev=False, formatter_class=layout, **kwargs)
@@ -46,6 +50,8 @@ class Parser(argparse.ArgumentParser):
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
         """Refuse what is unknown, in the name of the command that does not know it."""
+        if self._module:
+            import_module(f"probes.cli.{self._module}").configure(self, self.prog.split()[-1])
         known, unknown = super().parse_known_args(args, namespace)
         if unknown:
             self.error(f"unrecognized arguments: {' '.join(unknown)}")
@@ -57,19 +63,6 @@ class Parser(argparse.ArgumentParser):
         line = f"{Outcome.USAGE.name} {self.prog}: {message[:MAX_MESSAGE_CHARS]}; {hint}"
         complain(line, Outcome.USAGE)
         self.exit(Outcome.USAGE.exit_code)
-
-
-class CommandParser(Parser):
-    """The parser of a command, which imports the command's module only when it is chosen."""
-
-    def __init__(self, module: str, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self._module = module
-
-    def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
-        """Add the command's options first."""
-        import_module(f"probes.cli.{self._module}").configure(self, self.prog.split()[-1])
-        return super().parse_known_args(args, namespace)
 
 
 def help_width() -> int:
@@ -93,13 +86,18 @@ def add_connection_options(
         help=f"seconds for {bounded} (default: %(default)g)",
     )
     family = parser.add_mutually_exclusive_group()
-    family.set_defaults(family=Family.ANY)
+    parser.set_defaults(family=Family.ANY, expect=())
     family.add_argument(
         "-4", dest="family", action="store_const", const=Family.IPV4, help="IPv4 only"
     )
     family.add_argument(
         "-6", dest="family", action="store_const", const=Family.IPV6, help="IPv6 only"
     )
+
+
+def probe_options(parsed: argparse.Namespace) -> Common:
+    """Return the first fields of every kind of ProbeOptions."""
+    return parsed.target, parsed.family, parsed.timeout, parsed.expect
 
 
 def add_expectation(parser: Parser, possible: Iterable[Outcome] = PROBE_OUTCOMES) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from probes.cli.options import CommandParser, Parser
+from probes.cli.options import Parser
 from probes.core.outcome import PROBE_OUTCOMES, outcome_table
 
 # By name: the module below probes.cli that has the command, and what `--help` says about it.
@@ -29,9 +29,7 @@ examples:
 def parser() -> Parser:
     """Return the parser of the whole command line. `run` of what it parses does the work."""
     parser = Parser(prog="probe", description="Probe a daytime or an echo service.", epilog=EPILOG)
-    commands = parser.add_subparsers(
-        metavar="command", dest="command", required=True, parser_class=CommandParser
-    )
+    commands = parser.add_subparsers(metavar="command", dest="command", required=True)
     for name, (module, about) in COMMANDS.items():
         commands.add_parser(name, help=about, description=f"{about.capitalize()}.", module=module)
     return parser

@@ -5,15 +5,16 @@ from __future__ import annotations
 import argparse
 import time
 
-from probes.cli.attempts import Printer, add_attempt_options, attempt_options
+from probes.cli.attempts import add_attempt_options, attempt_options, show_summary
 from probes.cli.options import Parser, add_json, add_pace, add_report, seconds
 from probes.cli.probe import COMMANDS
 from probes.console.interrupts import Run, held_back
 from probes.console.report_file import ReportFile
+from probes.console.terminal import Printer
 from probes.core.outcome import EXIT_INTERRUPTED, PROBE_OUTCOMES, outcome_table
 from probes.core.result import Protocol, to_ms
 from probes.protocols.attempt import AttemptOptions, attempt
-from probes.protocols.repeat import Repetition, paced
+from probes.protocols.repeat import paced
 from probes.stats.summary import Summary
 from probes.watch.history import History
 from probes.watch.live import Display, display_for
@@ -57,7 +58,7 @@ SLICES_AN_INTERVAL = 4
 def configure(parser: Parser, _: str) -> None:
     """Add a command for each protocol."""
     parser.epilog = EPILOG
-    protocols = parser.add_subparsers(metavar="protocol", required=True, parser_class=Parser)
+    protocols = parser.add_subparsers(metavar="protocol", required=True)
     for protocol in Protocol:
         about = COMMANDS[protocol][1]
         description = f"{parser.description} In each try: {about.capitalize()}."
@@ -85,28 +86,30 @@ def _add_options(parser: Parser) -> None:
 def run(parsed: argparse.Namespace) -> int:
     """Watch, write the report and show the summary; returns the exit code."""
     options = attempt_options(parsed)
-    watch = Watch(options, Repetition(parsed.count, parsed.interval))
+    watch = Watch(options, parsed.count, parsed.interval)
     report = ReportFile(parsed.report, watch.page)
-    printer = Printer(options.protocol, is_json=parsed.json)
+    about = {"protocol": options.protocol, "target": str(options.target)}
+    printer = Printer({**about, "transport": options.transport}, is_json=parsed.json)
     with report.lines_beside():
         # Not earlier: the display depends on where the lines go.
-        display = display_for(options if parsed.json else None, parsed.every, watch.history.total)
+        display = display_for(printer, parsed.every, watch.history.total)
         with report.written():
             exit_code = watch.run(display, report, parsed.every)
         exit_code = report.exit_code or exit_code
         display.end()
-        printer.show_summary(watch.summary, exit_code, watch.facts(), watch.text())
+        show_summary(parsed, watch.summary, exit_code, *watch.more())
     return exit_code
 
 
 class Watch:
     """One run: its attempts, and what is remembered of them."""
 
-    def __init__(self, options: AttemptOptions, repetition: Repetition) -> None:
+    def __init__(self, options: AttemptOptions, count: int | None, interval_s: float) -> None:
         self.summary = Summary(options.target, options.transport)
-        self.history = History(repetition.interval_s / SLICES_AN_INTERVAL)
+        self.history = History(interval_s / SLICES_AN_INTERVAL)
         self._options = options
-        self._repetition = repetition
+        self._count = count
+        self._interval_s = interval_s
         self._began = time.time()
         self._began_s = time.monotonic()
         self._started_s: float | None = None  # when the attempt under way began
@@ -118,7 +121,7 @@ class Watch:
         refresh_s = every_s
         try:
             with Run() as run:
-                for _ in paced(self._repetition.count, self._repetition.interval_s):
+                for _ in paced(self._count, self._interval_s):
                     if self._attempt(display) >= refresh_s:
                         report.refresh()
                         refresh_s = self._now() + every_s
@@ -130,7 +133,7 @@ class Watch:
         """Return the report on the attempts so far."""
         options = self._options
         facts = {
-            "from try to try": f"{self._repetition.interval_s:g} s, or as long as a try takes",
+            "from try to try": f"{self._interval_s:g} s, or as long as a try takes",
             "a try may take": f"{options.timeout_s:g} s",
             "expected": ", ".join(each.name for each in options.expected) or "OK",
         }
@@ -139,15 +142,12 @@ class Watch:
         title = f"{options.protocol} {options.transport.to(options.target)}"
         return report(title, facts, self.history, self._began, is_over=self._is_over)
 
-    def facts(self) -> dict[str, object]:
-        """Return what a watch adds to the summary in JSON."""
-        return {**self.history.outages.facts(), "unfinished_ms": to_ms(self._unfinished_s)}
-
-    def text(self) -> str:
-        """Return what a watch adds to the summary in text."""
-        took = self._unfinished_s
+    def more(self) -> tuple[dict[str, object], str]:
+        """Return what a watch adds to the summary, for JSON and as text."""
+        outages, took = self.history.outages, self._unfinished_s
         unfinished = "" if took is None else f"{took:.1f} s into a try"
-        return "; ".join(filter(None, [self.history.outages.line(), unfinished]))
+        text = "; ".join(filter(None, [outages.line(), unfinished]))
+        return {**outages.facts(), "unfinished_ms": to_ms(took)}, text
 
     def _attempt(self, display: Display) -> float:
         self._started_s = self._now()

@@ -1,1 +1,0 @@
-"""The requirements of each protocol as checks, and what runs them."""

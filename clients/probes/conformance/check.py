@@ -59,10 +59,9 @@ class Check(Generic[Seen]):
         except Skip as skip:
             return Finding(self, Verdict.SKIP, str(skip))
         except Failure as failure:
-            result = context.trace.result(context.target, failure.outcome, failure.reason)
+            result = context.result(failure.outcome, failure.reason)
             return Finding(self, Verdict.FAIL, f"{failure.outcome.name} {failure.reason}", result)
-        result = context.trace.result(context.target, Outcome.OK, remark)
-        return Finding(self, Verdict.PASS, remark, result)
+        return Finding(self, Verdict.PASS, remark, context.result(Outcome.OK, remark))
 
 
 @dataclass(frozen=True)

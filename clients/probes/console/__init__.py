@@ -1,1 +1,0 @@
-"""The edge of the process: terminal, signals, and the file of a report."""

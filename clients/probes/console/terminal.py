@@ -21,14 +21,6 @@ DEFAULT_COLUMNS = 80
 GOOD, BAD, PLAIN = "\x1b[1;32m", "\x1b[1;31m", "\x1b[0m"
 
 
-def show(text: str, outcome: Outcome | None = None, lead: str = "") -> None:
-    """Write one line of data, at once, so that a pipe shows each result as it comes.
-
-    On a terminal its first word after the `lead` has the colour of the `outcome`.
-    """
-    print(escape(lead) + coloured(escape(text), outcome, sys.stdout), flush=True)
-
-
 def show_json(kind: str, moment: float, facts: Mapping[str, object]) -> None:
     """Write one JSON object about a moment of Unix time on one line.
 
@@ -38,8 +30,34 @@ def show_json(kind: str, moment: float, facts: Mapping[str, object]) -> None:
     print(json.dumps({**about, **facts}), flush=True)
 
 
+class Printer:
+    """Shows facts as JSON, each object with what is the same in all of them, or lines of text."""
+
+    def __init__(self, about: Mapping[str, object], *, is_json: bool) -> None:
+        self._about = about
+        self.is_json = is_json
+
+    def show(
+        self,
+        kind: str,
+        moment: float,
+        facts: Mapping[str, object],
+        line: str,
+        outcome: Outcome | None = None,
+        lead: str = "",
+    ) -> None:
+        """Show the facts of a moment of Unix time, or the line, at once, so that a pipe has it.
+
+        On a terminal the first word of the line after the `lead` has the colour of the `outcome`.
+        """
+        if self.is_json:
+            show_json(kind, moment, {**self._about, **facts})
+        else:
+            print(escape(lead) + coloured(escape(line), outcome, sys.stdout), flush=True)
+
+
 def complain(text: str, outcome: Outcome | None = None) -> None:
-    """Write one line for a human to stderr, coloured as by `show`."""
+    """Write one line for a human to stderr, coloured as on stdout."""
     write_message(coloured(escape(text), outcome, sys.stderr))
 
 

@@ -1,1 +1,0 @@
-"""Vocabulary of the client tools: outcomes, targets, results and text. No I/O."""

@@ -11,6 +11,8 @@ import re
 from dataclasses import dataclass
 from enum import Enum, auto
 
+from probes.core.outcome import Outcome
+
 MAX_NAME_CHARS = 253  # RFC 1035 section 3.1: 255 octets on the wire
 MAX_LABEL_CHARS = 63  # RFC 1035 section 2.3.4
 MAX_PORT = 65535
@@ -53,6 +55,16 @@ class Target:
 
     def __str__(self) -> str:
         return format_address(self.host, self.port)
+
+
+@dataclass(frozen=True)
+class ProbeOptions:
+    """What all probes of a run have in common: where to, for how long, and what is expected."""
+
+    target: Target
+    family: Family
+    timeout_s: float
+    expected: tuple[Outcome, ...]
 
 
 def format_address(host: str, port: int) -> str:

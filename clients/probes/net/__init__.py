@@ -1,1 +1,0 @@
-"""Sockets that share one deadline. Every OS error becomes an outcome here."""

@@ -13,11 +13,7 @@ from probes.core.target import Family, Target
 from probes.net.deadline import Deadline
 from probes.net.sockets import Address, os_errors_as_failures
 
-FAMILIES = {
-    Family.ANY: socket.AF_UNSPEC,
-    Family.IPV4: socket.AF_INET,
-    Family.IPV6: socket.AF_INET6,
-}
+FAMILIES = {Family.ANY: socket.AF_UNSPEC, Family.IPV4: socket.AF_INET, Family.IPV6: socket.AF_INET6}
 
 # A silent resolver is asked again, because the network may have lost a question or an answer. The
 # number of questions is bounded, because glibc waits for some resolvers without end.

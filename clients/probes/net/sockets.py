@@ -6,14 +6,15 @@
 from __future__ import annotations
 
 import errno
+import math
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple, Self
 
 from probes.core.outcome import Failure, Outcome
-from probes.core.result import Trace
-from probes.core.target import Family, Target, format_address
+from probes.core.result import Result, Trace, Transport
+from probes.core.target import Family, ProbeOptions, Target, format_address
 from probes.net.deadline import Deadline
 
 # No datagram is longer, so none is ever cut.
@@ -54,6 +55,18 @@ class Context(NamedTuple):
     family: Family
     deadline: Deadline
     trace: Trace
+
+    @classmethod
+    def begin(
+        cls, options: ProbeOptions, transport: Transport, at_most_s: float = math.inf
+    ) -> Self:
+        """Return the context of an exchange whose time begins now."""
+        deadline = Deadline(min(options.timeout_s, at_most_s))
+        return cls(options.target, options.family, deadline, Trace(transport, options.expected))
+
+    def result(self, got: Outcome, detail: str) -> Result:
+        """Return the result of the exchange, which ends here."""
+        return self.trace.result(self.target, got, detail)
 
 
 @contextmanager

@@ -73,11 +73,7 @@ class Connection(ConnectedSocket):
         return bool(ready & ~select.POLLOUT), bool(ready & select.POLLOUT)
 
     def exchange(
-        self,
-        chunks: Iterator[bytes | memoryview],
-        most: float = math.inf,
-        *,
-        half_close: bool = False,
+        self, chunks: Iterator[bytes | memoryview], most: float, *, half_close: bool = False
     ) -> Iterator[bytes]:
         """Send `chunks`, and yield what comes until EOF, up to `most` bytes.
 

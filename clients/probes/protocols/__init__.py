@@ -1,1 +1,0 @@
-"""One exchange of each protocol, and how attempts repeat."""

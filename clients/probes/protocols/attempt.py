@@ -9,52 +9,44 @@ from dataclasses import dataclass
 from functools import partial
 
 from probes.core.outcome import Failure, Outcome
-from probes.core.result import Protocol, Result, Trace, Transport
-from probes.core.target import Family, Target
-from probes.net.deadline import Deadline
+from probes.core.result import Protocol, Result, Transport
+from probes.core.target import ProbeOptions
 from probes.net.sockets import Context
 from probes.net.tcp import open_connection
 from probes.net.udp import open_association
 from probes.protocols import daytime, echo
-from probes.protocols.repeat import Repetition, paced, shortest_attempt_s, until_met
+from probes.protocols.repeat import paced, shortest_attempt_s, until_met
 
 
 @dataclass(frozen=True)
-class AttemptOptions:
+class AttemptOptions(ProbeOptions):
     """What all attempts of a run have in common; `size_bytes` is what echo sends."""
 
     protocol: Protocol
     transport: Transport
-    target: Target
-    family: Family
-    timeout_s: float
-    expected: tuple[Outcome, ...] = ()
-    size_bytes: int = 0
+    size_bytes: int
 
 
 def attempt(options: AttemptOptions, at_most_s: float = math.inf) -> Result:
     """Make one attempt, with a socket and a deadline of its own."""
-    trace = Trace(options.transport, options.expected)
-    deadline = Deadline(min(options.timeout_s, at_most_s))
+    context = Context.begin(options, options.transport, at_most_s)
     try:
-        detail = _exchange(options, Context(options.target, options.family, deadline, trace))
+        result = context.result(Outcome.OK, _exchange(options, context))
     except Failure as failure:
-        return trace.result(options.target, failure.outcome, failure.reason)
-    result = trace.result(options.target, Outcome.OK, detail)
+        return context.result(failure.outcome, failure.reason)
     return daytime.interpret(result) if options.protocol is Protocol.DAYTIME else result
 
 
-def attempts(options: AttemptOptions, repetition: Repetition) -> Iterator[Result]:
+def attempts(
+    options: AttemptOptions, count: int, interval_s: float, wait_s: float | None
+) -> Iterator[Result]:
     """Yield the result of each attempt. If `wait_s` expires, yield only the last failure."""
     shortest_s = shortest_attempt_s(options.expected, options.timeout_s)
-    first = until_met(
-        partial(attempt, options), lambda result: result.is_ok, repetition.wait_s, shortest_s
-    )
-    due = time.monotonic() - first.elapsed + repetition.interval_s
+    first = until_met(partial(attempt, options), lambda tried: tried.is_ok, wait_s, shortest_s)
+    due = time.monotonic() - first.elapsed + interval_s
     yield first
-    if repetition.count != 1 and (first.is_ok or not repetition.wait_s):
-        left = repetition.count and repetition.count - 1
-        for _ in paced(left, repetition.interval_s, due):
+    if count > 1 and (first.is_ok or not wait_s):
+        for _ in paced(count - 1, interval_s, due):
             yield attempt(options)
 
 

@@ -6,6 +6,7 @@ goes out, and the same must come back.
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator
 from random import Random
@@ -35,7 +36,7 @@ def exchange(connection: Connection, size: int) -> str:
     seed = fresh_seed()
     comparison = Comparison(nonce(seed, size), size)
     try:
-        for data in connection.exchange(nonce(seed, size), half_close=True):
+        for data in connection.exchange(nonce(seed, size), math.inf, half_close=True):
             comparison.feed(data)
         comparison.end()
     except Failure as failure:

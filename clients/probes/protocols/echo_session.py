@@ -9,26 +9,21 @@ from dataclasses import dataclass
 from random import Random
 
 from probes.core.outcome import Failure, Outcome
-from probes.core.result import Result, Trace
-from probes.core.target import Family, Target
+from probes.core.result import Result, Transport
+from probes.core.target import ProbeOptions
 from probes.net.deadline import Deadline
 from probes.net.sockets import Context
 from probes.net.tcp import Connection, open_connection
 from probes.protocols.echo import Comparison, fresh_seed
-from probes.protocols.pauses import Pause, Pauses
 
 # Later than any end, since this process, too, may be stopped for a while (Ctrl-Z).
 NO_DEADLINE_S = 2 * 86400.0
 
 
 @dataclass(frozen=True)
-class HoldOptions:
-    """Which connection is held, for how long, and what is sent on it."""
+class HoldOptions(ProbeOptions):
+    """How long a connection is held, and what is sent on it."""
 
-    target: Target
-    family: Family
-    timeout_s: float
-    expected: tuple[Outcome, ...]
     interval_s: float
     gap_s: float
     duration_s: float
@@ -41,17 +36,16 @@ def hold(
     tell: Callable[[Pause], None],
 ) -> Result:
     """Connect and hold the connection; returns how it ended. `opened` gets session and address."""
-    trace = Trace(expected=options.expected)
-    context = Context(options.target, options.family, Deadline(options.timeout_s), trace)
+    context = Context.begin(options, Transport.TCP)
     try:
         with open_connection(context) as connection:
             connection.deadline = Deadline(NO_DEADLINE_S)
             session = EchoSession(connection, options, tell)
-            opened(session, trace.address)
+            opened(session, context.trace.address)
             detail = session.run()
     except Failure as failure:
-        return trace.result(options.target, failure.outcome, failure.reason)
-    return trace.result(options.target, Outcome.OK, detail)
+        return context.result(failure.outcome, failure.reason)
+    return context.result(Outcome.OK, detail)
 
 
 def blocks(seed: int, size: int) -> Iterator[bytes]:
@@ -153,3 +147,55 @@ class EchoSession:
         if self.matched < self.sent:
             self.pauses.pending(time.monotonic())
         return False
+
+
+@dataclass(frozen=True)
+class Pause:
+    """A pause longer than allowed: how long it is so far, or how long it was when it was `over`."""
+
+    seconds: float
+    over: bool
+
+
+class Pauses:
+    """Measures pauses; tells of each as it becomes longer than `gap_s`, and again when it is over.
+
+    Silence is no pause while no byte is pending. Times are seconds on any one clock.
+    """
+
+    def __init__(self, gap_s: float, tell: Callable[[Pause], None]) -> None:
+        self.gap_s = gap_s
+        self.count = 0
+        self.longest_s = 0.0
+        self._tell = tell
+        self._since: float | None = None
+        self._is_told = False
+
+    @property
+    def due(self) -> float:
+        """When the pause that is under way becomes too long, if nothing comes; else infinity."""
+        if self._since is None or self._is_told:
+            return math.inf
+        return self._since + self.gap_s
+
+    def pending(self, now: float) -> None:
+        """From now on bytes are pending, unless some were before."""
+        if self._since is None:
+            self._since = now
+
+    def received(self, now: float) -> None:
+        """Bytes have come, and none is pending until `pending` says so."""
+        self.look(now)
+        if self._is_told and self._since is not None:
+            self._tell(Pause(now - self._since, over=True))
+        self._since, self._is_told = None, False
+
+    def look(self, now: float) -> None:
+        """Nothing has come until now."""
+        if self._since is None:
+            return
+        self.longest_s = max(self.longest_s, now - self._since)
+        if now >= self.due:
+            self.count += 1
+            self._is_told = True
+            self._tell(Pause(now - self._since, over=False))

@@ -7,9 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from probes.core.outcome import Failure, Outcome
-from probes.core.result import Result, Trace
-from probes.core.target import Family, Target
-from probes.net.deadline import Deadline
+from probes.core.result import Result, Transport
+from probes.core.target import ProbeOptions
 from probes.net.sockets import Context
 from probes.net.tcp import Connection, open_connection
 from probes.protocols.http_head import MAX_HEAD_BYTES, Head, HeadReader, NotHTTP
@@ -31,29 +30,22 @@ class Reply:
 
 
 @dataclass(frozen=True)
-class HeadOptions:
-    """What is asked for, of which server, and how long the answer may take."""
+class HeadOptions(ProbeOptions):
+    """What is asked for, and in the name of which host."""
 
-    target: Target
-    family: Family
-    timeout_s: float
-    expected: tuple[Outcome, ...] = ()
-    path: str = "/"
-    host: str | None = None
+    path: str
+    host: str | None
 
 
 def request_head(options: HeadOptions, at_most_s: float = math.inf) -> tuple[Result, Reply]:
     """Ask once, on a connection and a deadline of its own."""
-    request = build_request(options.path, options.host)
-    trace = Trace(expected=options.expected)
-    deadline = Deadline(min(options.timeout_s, at_most_s))
+    context = Context.begin(options, Transport.TCP, at_most_s)
     try:
-        context = Context(options.target, options.family, deadline, trace)
         with open_connection(context) as connection:
-            reply = exchange(connection, request)
+            reply = exchange(connection, build_request(options.path, options.host))
     except Failure as failure:
         reply = Reply(failure.outcome, failure.reason)
-    return trace.result(options.target, reply.outcome, reply.detail), reply
+    return context.result(reply.outcome, reply.detail), reply
 
 
 def build_request(path: str = "/", host: str | None = None) -> bytes:

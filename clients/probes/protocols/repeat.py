@@ -6,7 +6,6 @@ import itertools
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import TypeVar
 
 from probes.core.outcome import Outcome
@@ -19,17 +18,6 @@ LONGEST_SLEEP_S = 1.0
 # does not.
 FIRST_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 2.0
-
-
-@dataclass(frozen=True)
-class Repetition:
-    """How many attempts are made (None is without end), how far apart, and how long is waited for
-    the first that is as expected.
-    """
-
-    count: int | None
-    interval_s: float
-    wait_s: float | None = None
 
 
 def paced(count: int | None, interval_s: float, due: float = -math.inf) -> Iterator[int]:

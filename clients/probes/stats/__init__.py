@@ -1,1 +1,0 @@
-"""Attempts counted and timed in bounded memory. No I/O."""

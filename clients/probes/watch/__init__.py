@@ -1,1 +1,0 @@
-"""What a watch keeps of its attempts, and how it draws them."""

@@ -9,87 +9,51 @@ from dataclasses import dataclass
 
 from probes.core.outcome import Outcome
 from probes.core.result import Result, clock_time, to_ms
-from probes.stats.interval import Interval, server_of
+from probes.stats.summary import Interval, server_of
 from probes.watch.outages import Outage, Outages
 from probes.watch.timeline import Timeline
 
 
 @dataclass(frozen=True)
-class Change:
-    """A try that came to something else than the one before it, if any; `gap` is what it ends."""
+class Event:
+    """What an attempt changed, for text and JSON. `lead` and `text` make a line of text; its first
+    word after the lead has the colour of the `outcome`. `time` is Unix time.
+    """
 
-    before: Outcome | None
-    result: Result
-    gap: Outage | None
-
-    kind = "change"
-
-    @property
-    def time(self) -> float:
-        """When the try ended, Unix time."""
-        return self.result.ended
-
-    @property
-    def outcome(self) -> Outcome:
-        """What it is worth."""
-        return self.result.outcome
-
-    @property
-    def lead(self) -> str:
-        """What a line of text begins with: when it was, and what came before."""
-        before = f"{self.before.name} ->" if self.before else "begins"
-        return f"{clock_time(self.time)} {before} "
-
-    @property
-    def text(self) -> str:
-        """The rest of the line, which begins with the outcome, and the reason if that is not OK."""
-        got = self.result.got
-        reason = "" if got is Outcome.OK else f": {self.result.detail}"
-        return f"{got.name}{self._after()}{reason}"
-
-    def facts(self) -> dict[str, object]:
-        """The same facts under names, for JSON; what does not apply is null."""
-        return {
-            "from": self.before.name if self.before else None,
-            "to": self.result.got.name,
-            "outcome": self.outcome.name,
-            "gap_ms": to_ms(self.gap.seconds) if self.gap else None,
-            "detail": self.result.detail,
-        }
-
-    def _after(self) -> str:
-        if not self.gap:
-            return ""
-        what = "after a gap of" if self.gap.follows_good else "for the first time, after"
-        return f" {what} {self.gap.seconds:.1f} s"
-
-
-@dataclass(frozen=True)
-class FirstAnswer:
-    """The first answer of a server; `time` is Unix time."""
-
+    kind: str
     time: float
-    server: str
-
-    kind = "first_answer"
-    outcome = None
-
-    @property
-    def lead(self) -> str:
-        """What a line of text begins with: when it was."""
-        return f"{clock_time(self.time)} "
-
-    @property
-    def text(self) -> str:
-        """The rest of the line."""
-        return f"first answer by {self.server}"
-
-    def facts(self) -> dict[str, object]:
-        """The same facts under names, for JSON."""
-        return {"by": self.server}
+    facts: dict[str, object]
+    text: str
+    lead: str
+    outcome: Outcome | None = None
 
 
-Event = Change | FirstAnswer
+def change(before: Outcome | None, result: Result, outage: Outage | None) -> Event:
+    """Return the event of another outcome than before, which may end an outage."""
+    reason = "" if result.got is Outcome.OK else f": {result.detail}"
+    facts: dict[str, object] = {
+        "from": before.name if before else None,
+        "to": result.got.name,
+        "outcome": result.outcome.name,
+        "gap_ms": to_ms(outage.seconds) if outage else None,
+        "detail": result.detail,
+    }
+    text = f"{result.got.name}{_after(outage)}{reason}"
+    lead = f"{clock_time(result.ended)} {f'{before.name} ->' if before else 'begins'} "
+    return Event("change", result.ended, facts, text, lead, result.outcome)
+
+
+def _after(outage: Outage | None) -> str:
+    if not outage:
+        return ""
+    what = "after a gap of" if outage.follows_good else "for the first time, after"
+    return f" {what} {outage.seconds:.1f} s"
+
+
+def first_answer(moment: float, server: str) -> Event:
+    """Return the event of the first answer of a server."""
+    text = f"first answer by {server}"
+    return Event("first_answer", moment, {"by": server}, text, f"{clock_time(moment)} ")
 
 
 class History:
@@ -112,8 +76,8 @@ class History:
         before = self.total.last
         self.total.add(at_s, result)
         self.timeline.add(at_s, result)
-        gap = self.outages.add(at_s, result)
-        events: list[Event] = [Change(before, result, gap)] if self._is_change(result) else []
+        outage = self.outages.add(at_s, result)
+        events = [change(before, result, outage)] if self._is_change(result) else []
         return events + self._first_answer(at_s, result)
 
     def end(self, at_s: float) -> None:
@@ -138,4 +102,4 @@ class History:
         first_s, _ = self.seen_s.setdefault(server, (at_s, at_s))
         is_first = self.total.answers.names[server] == 1
         self.seen_s[server] = (first_s, at_s)
-        return [FirstAnswer(result.ended, server)] if is_first else []
+        return [first_answer(result.ended, server)] if is_first else []

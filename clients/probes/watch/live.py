@@ -5,46 +5,26 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterable
-from typing import Protocol
 
-from probes.console.terminal import coloured, columns, is_terminal, show, show_json
+from probes.console.terminal import Printer, coloured, columns, is_terminal
 from probes.core.outcome import Outcome
 from probes.core.result import Result, clock_time
 from probes.core.text import escape
-from probes.protocols.attempt import AttemptOptions
-from probes.stats.interval import Interval
+from probes.stats.summary import Interval
 from probes.watch.history import Event
 
-# More often nobody can read it, and a slow terminal would hold up the tries.
+# A person cannot read it more often, and a slow terminal would hold up the attempts.
 MIN_PAUSE_S = 0.1
 # Back to the first column, and after the text erase what is left of a longer one.
 LINE_START, ERASE_REST = "\r", "\x1b[K"
 MORE = "..."
 
 
-class Display(Protocol):
-    """Receives every result and the end of the run."""
-
-    def take(self, at_s: float, result: Result, events: Iterable[Event]) -> None:
-        """Show what there is to show of a try that ended at a moment, and of what it changed."""
-
-    def end(self) -> None:
-        """Show what is left."""
-
-
-def display_for(options: AttemptOptions | None, every_s: float, total: Interval) -> Display:
-    """Return the display that suits stdout. With `options` it shows JSON about these attempts.
-
-    `total` is what a live line is about.
-    """
-    is_live = is_terminal(sys.stdout) and not options
-    return LiveLine(total) if is_live else Lines(options, every_s)
-
-
 class LiveLine:
     """Events as they come, and below them one line on the whole run, rewritten with every try."""
 
-    def __init__(self, total: Interval) -> None:
+    def __init__(self, printer: Printer, total: Interval) -> None:
+        self._printer = printer
         self._total = total
         self._shown_s = 0.0
 
@@ -52,7 +32,7 @@ class LiveLine:
         """Show the events, and rewrite the line, unless that was done a moment ago."""
         for each in events:
             self._rewrite("")
-            show_event(each)
+            show_event(self._printer, each)
         if events or time.monotonic() - self._shown_s >= MIN_PAUSE_S:
             self._rewrite(f"{clock_time(result.ended)} ", self._total.line(), result.outcome)
             self._shown_s = time.monotonic()
@@ -72,8 +52,8 @@ class LiveLine:
 class Lines:
     """Events as they come, and a line on the tries of every so many seconds, as text or JSON."""
 
-    def __init__(self, options: AttemptOptions | None, every_s: float) -> None:
-        self._options = options
+    def __init__(self, printer: Printer, every_s: float) -> None:
+        self._printer = printer
         self._interval = Interval(None)
         self._every_s = every_s
         self._due_s = every_s
@@ -84,10 +64,7 @@ class Lines:
         self._interval.add(at_s, result)
         self._ended = result.ended
         for each in events:
-            if self._options:
-                self._show_json(self._options, each.kind, each.time, each.facts())
-            else:
-                show_event(each)
+            show_event(self._printer, each)
         if at_s >= self._due_s:
             late_s = at_s - self._due_s
             self._due_s = at_s + self._every_s - late_s % self._every_s
@@ -100,16 +77,17 @@ class Lines:
 
     def _show_interval(self) -> None:
         interval, self._interval = self._interval, Interval(self._interval.ended_s)
-        if self._options:
-            self._show_json(self._options, "interval", self._ended, interval.facts())
-        else:
-            show(f"{clock_time(self._ended)} {interval.line()}")
+        line = f"{clock_time(self._ended)} {interval.line()}"
+        self._printer.show("interval", self._ended, interval.facts(), line)
 
-    def _show_json(
-        self, options: AttemptOptions, kind: str, moment: float, facts: dict[str, object]
-    ) -> None:
-        about = {"protocol": options.protocol.value, "target": str(options.target)}
-        show_json(kind, moment, {**about, "transport": options.transport.value, **facts})
+
+Display = LiveLine | Lines
+
+
+def display_for(printer: Printer, every_s: float, total: Interval) -> Display:
+    """Return the display that suits stdout; `total` is what a live line is about."""
+    is_live = is_terminal(sys.stdout) and not printer.is_json
+    return LiveLine(printer, total) if is_live else Lines(printer, every_s)
 
 
 def cut(text: str, most: int) -> str:
@@ -117,6 +95,6 @@ def cut(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[: max(0, most - len(MORE))]}{MORE}"[:most]
 
 
-def show_event(event: Event) -> None:
-    """Show one event as text."""
-    show(event.text, event.outcome, event.lead)
+def show_event(printer: Printer, event: Event) -> None:
+    """Show one event."""
+    printer.show(event.kind, event.time, event.facts, event.text, event.outcome, event.lead)

@@ -19,8 +19,8 @@ MAX_GAPS = 100
 class Outage:
     """The time from one try that came as expected, or the beginning, to the next that did so.
 
-    `failed` counts the tries between them by what they came to. What was missing may have been so
-    for less: nobody asked in between.
+    `failed` counts the attempts between them by what they got. The service may have been away for
+    a shorter time: there was no attempt in between.
     """
 
     began_s: float

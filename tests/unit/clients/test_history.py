@@ -116,7 +116,7 @@ def test_facts_of_a_change() -> None:
     journal = History(1)
     (begun,) = journal.add(0, tried(REFUSED))
     assert begun.time == 1283102725.5
-    assert begun.facts() == {
+    assert begun.facts == {
         "from": None,
         "to": "REFUSED",
         "outcome": "REFUSED",
@@ -124,9 +124,9 @@ def test_facts_of_a_change() -> None:
         "detail": "why",
     }
     change, first = journal.add(1.5, tried(identity="web-1"))
-    assert (change.kind, change.facts()["gap_ms"]) == ("change", 1500.0)
+    assert (change.kind, change.facts["gap_ms"]) == ("change", 1500.0)
     assert (first.kind, first.time) == ("first_answer", 1283102725.5)
-    assert first.facts() == {"by": "web-1"}
+    assert first.facts == {"by": "web-1"}
 
 
 def test_expectation() -> None:

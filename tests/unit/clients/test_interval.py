@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from probes.core.outcome import Outcome
-from probes.stats.interval import MAX_SHOWN_NAMES, Interval
+from probes.stats.summary import MAX_SHOWN_NAMES, Interval
 from unit.clients.tries import ADDRESS, tried
 
 

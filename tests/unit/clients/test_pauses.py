@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from probes.protocols.pauses import Pause, Pauses
+from probes.protocols.echo_session import Pause, Pauses
 
 
 @pytest.fixture

@@ -9,10 +9,9 @@ import pytest
 from probes.core.outcome import Outcome
 from probes.core.result import Phase, Result, Transport
 from probes.core.target import Target
-from probes.stats.counts import spread
 from probes.stats.histogram import Histogram
 from probes.stats.name_counter import MAX_NAMES
-from probes.stats.summary import Summary
+from probes.stats.summary import Summary, spread
 
 TARGET = Target("echo", 1201)
 
