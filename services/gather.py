@@ -62,7 +62,7 @@ def main(service: str, root: Path) -> None:
         copy(file, root)
         if file.suffix == ".py":
             bytecode = place(Path(cache_from_source(str(file))), root)
-            mode = py_compile.PycInvalidationMode.UNCHECKED_HASH  # nobody edits a source there
+            mode = py_compile.PycInvalidationMode.UNCHECKED_HASH  # no source is edited there
             py_compile.compile(str(file), str(bytecode), doraise=True, invalidation_mode=mode)
     share(root)
 

@@ -72,7 +72,7 @@ class AdminPort:
         self._hold()
 
     def serve(self) -> None:
-        """DaytimeHandler clients until the process ends."""
+        """Answer clients until the process ends."""
         while True:
             try:
                 self._turn()
@@ -88,7 +88,7 @@ class AdminPort:
             self._accept_queued()
 
     def _wait(self) -> set[int]:
-        """Wait until a descriptor is ready or the oldest connection expires; what is ready."""
+        """Return the ready descriptors, or none when the oldest connection expires."""
         poll = select.poll()
         for descriptor in (self._listener.fileno(), *self._clients):
             poll.register(descriptor, select.POLLIN)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 S_co = TypeVar("S_co", bound=BlockingService, covariant=True)
 
 
-# Not a dataclass, whose import takes a third of the time of a start.
+# Not a dataclass, whose import of inspect would slow every start.
 class ServerContext(NamedTuple, Generic[S_co]):
     """One listener, and what serving its connections takes. Built with keywords."""
 

@@ -36,7 +36,7 @@ class Metrics:
 
 
 def metrics_text(counts: Counts, service: str, model: str) -> str:
-    """All counts. There is no label for peers: they are without number."""
+    """Return all counters. No label names a peer: the number of peers is unbounded."""
     return "\n".join(line for family in _families(counts, service, model) for line in family) + "\n"
 
 
@@ -50,7 +50,7 @@ def _families(counts: Counts, service: str, model: str) -> Iterator[list[str]]:
     yield _family("build_info", "gauge", "What runs here.", {build: 1})
     yield _family("connections_total", "counter", "Accepted.", {"": counts["connections"]})
     yield _family("connections_active", "gauge", "Open now.", {"": counts["open"]})
-    yield _family("connection_endings_total", "counter", "Closed, by kind.", close_reasons)
+    yield _family("connection_endings_total", "counter", "Ended, by kind.", close_reasons)
     yield _family("received_bytes_total", "counter", "Data in.", received)
     yield _family("sent_bytes_total", "counter", "Data out.", sent)
     yield _family("datagrams_received_total", "counter", "In.", {"": counts["datagrams_received"]})

@@ -8,7 +8,7 @@ from runtime.options import OptionRefused, Refused, reason
 from runtime.settings import Settings
 from runtime.tcp import open_listener, open_sibling
 
-# How often to look for a port that is free for TCP and UDP, where the system may choose.
+# Attempts to find a port that is free for TCP and UDP, if the system may choose.
 PORT_TRIES = 20
 
 # The setting that an error of bind speaks of; it is the port otherwise.

@@ -181,7 +181,7 @@ def _parser(rows: Mapping[str, Setting], prog: str, version: str) -> argparse.Ar
 
 
 class _Formatter(argparse.HelpFormatter):
-    """Each option that is added makes one, and asks shutil for the terminal's width: a dear import.
+    """Pass the width explicitly: argparse would import shutil for it, which slows every start.
 
     Who sets COLUMNS gets that width, as with argparse's own.
     """
@@ -215,7 +215,7 @@ def _refuse_unknown_variables(rows: Mapping[str, Setting], environ: Mapping[str,
     known = [_variable(name) for name in rows]
     for name in environ:
         if name.startswith(PREFIX) and name not in known:
-            import difflib  # for this error only, and dear
+            import difflib  # for this error only: it slows a start
 
             near = difflib.get_close_matches(name, known, n=1, cutoff=0.75)
             hint = "".join(f"; the nearest known one is {each}" for each in near)

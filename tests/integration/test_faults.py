@@ -111,7 +111,7 @@ while callers:
 print("all served")
 """
 
-# ClientThreads who send as much as is taken and never read, and then one more.
+# Clients that send as much as is taken and never read, and then one more.
 STALL = """
 import socket, sys
 name, count = sys.argv[1], int(sys.argv[2])

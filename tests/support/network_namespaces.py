@@ -11,9 +11,8 @@ from typing import TypeVar
 
 import pytest
 
+from own_network import CLONE_NEWNET
 from server_process import PATIENCE_S
-
-CLONE_NEWNET = 0x40000000  # linux/sched.h
 
 # Says that the namespace is there, then holds it until its stdin ends.
 HOLDER = ["unshare", "--net", "sh", "-c", "echo; exec cat"]

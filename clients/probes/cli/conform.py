@@ -40,9 +40,9 @@ A line for each check begins with its verdict: PASS, FAIL, or SKIP where it cann
 here. The duty, TCP or UDP, what is to hold, who says so and the reason follow. SUMMARY ends them.
 
 Each check has a connection or a socket of its own, and --timeout for itself; the silences that some
-wait for, of 0.3 to 1 s, come on top. When one reaches nobody, the others over the same transport
-are skipped. Those of S1 send from ports below 1024, which not everybody may, and from the port
-number that is asked.
+wait for, of 0.3 to 1 s, come on top. If one reaches no service, the others over the same transport
+are skipped. Those of S1 send from ports below 1024, which takes a privilege, and from the port
+number of the target.
 
 The report replaces the file as a whole, before the first check and at the end. A check that was not
 made is an error in it: all of them at first, or what Ctrl-C, SIGTERM or SIGHUP left.

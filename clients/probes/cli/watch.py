@@ -30,8 +30,9 @@ outcomes and exit codes:
 
 A line tells at once when the outcome changes, how long a gap lasted, from the last try that came as
 expected to the next, and who answers for the first time: by the name in daytime's line, else by
-address. What flaps is told once in a gap. Between these, a terminal has one line on the whole run,
-rewritten with every try; anything else, and --json, a line on the tries of every --every seconds.
+address. In one gap each outcome is reported once. Between these, a terminal has one line on the
+whole run, rewritten with every try; anything else, and --json, a line on the tries of every --every
+seconds.
 
 Tries are made one after the other: where one takes longer than --interval, the next is late. So a
 short --timeout shows more exactly when silence began and ended.

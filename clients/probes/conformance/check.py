@@ -14,7 +14,7 @@ from probes.net.sockets import Context
 # What has not come by then is not to come: longer than a round trip between continents.
 QUIET_S = 0.3
 
-# What shows that nobody is there, at the target and on the way to it.
+# The outcomes that show that no service answers, at the target and on the path to it.
 THERE = (Outcome.REFUSED, Outcome.UNREACHABLE)
 UNDER_WAY = (*THERE, Outcome.DNS, Outcome.TIMEOUT)
 

@@ -15,11 +15,11 @@ CHECKS: dict[str, tuple[Check[Any], ...]] = {"echo": echo.CHECKS, "daytime": day
 
 
 def run_checks(options: ProbeOptions, checks: Sequence[Check[Any]]) -> Iterator[Finding]:
-    """Make the checks one by one; after one that reached no service skip the others like it."""
+    """Make the checks in turn. After one that reached no service, skip those of its transport."""
     missed: dict[Transport, Finding] = {}
     for check in checks:
         if check.transport in missed:
-            reason = f"nobody is there: {missed[check.transport].reason}"
+            reason = f"no service answers: {missed[check.transport].reason}"
             yield Finding(check, Verdict.SKIP, reason)
             continue
         finding = check.judge(Context.begin(options, check.transport))

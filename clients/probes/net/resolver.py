@@ -67,10 +67,10 @@ def lookup(
     deadline: Deadline,
     resolve: Callable[..., Any] = socket.getaddrinfo,
 ) -> list[Address]:
-    """The addresses of `target` for sockets of a `kind`, best first (RFC 6724); raises Failure.
+    """Return the addresses of `target` for sockets of a `kind`, best first (RFC 6724).
 
-    Who asks what was asked a moment ago waits for that answer: were each try to ask anew while a
-    resolver is silent, threads and descriptors would soon be used up.
+    A question that was asked a moment ago waits for that answer: new look-ups in each attempt would
+    use up threads and descriptors while a resolver is silent. Raises Failure.
     """
     # As bytes the name skips the idna codec, which is slow and in places missing.
     question = (resolve, target.host.encode(), target.port, FAMILIES[family], kind)

@@ -86,7 +86,7 @@ class History:
         self.outages.end(at_s)
 
     def _is_change(self, result: Result) -> bool:
-        # What flaps is told once in a gap, and once between two.
+        # Each outcome is reported once in a gap, and once between two gaps.
         is_good = result.outcome is Outcome.OK
         if is_good is not self._last_was_good:
             self._last_was_good = is_good

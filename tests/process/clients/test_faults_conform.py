@@ -129,6 +129,6 @@ def test_checks_of_a_server_that_dies(tmp_path: Path) -> None:
     *_, last, summary = done.out.splitlines()
     assert (done.code, done.err) == (1, "")
     assert last.startswith("SKIP E4 ")
-    assert last.endswith(": nobody is there: REFUSED Connection refused")
+    assert last.endswith(": no service answers: REFUSED Connection refused")
     assert " 0 failed" not in summary
     assert ElementTree.parse(report).getroot()[0].get("tests") == "8"

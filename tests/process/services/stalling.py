@@ -34,7 +34,7 @@ class StallingEcho(Echo):
     """An echo service with such exchanges."""
 
     def handlers(self, watch: Watch, log: Log) -> EchoHandlers:
-        """EchoHandlers that stall."""
+        """Return what makes handlers that stall."""
         return StallingExchanges(self.stall_timeout, watch, log)
 
 

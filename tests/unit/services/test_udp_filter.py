@@ -10,7 +10,7 @@ PORT = 40_000
 
 
 def udp_filter(rate: int) -> UdpFilter:
-    """A udp_filter of port 5000."""
+    """Return a filter of port 5000."""
     return UdpFilter(rate, own_port=5000)
 
 
