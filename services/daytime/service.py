@@ -58,7 +58,8 @@ class Daytime:
         with connected.makefile("rb") as stream:
             reply = stream.read(MAX_LINE_BYTES)
         line = reply.removesuffix(b"\r\n")
-        return len(line) == len(reply) - 2 and line.isascii() and line.decode().isprintable()
+        is_one_line = 0 < len(line) == len(reply) - 2
+        return is_one_line and line.isascii() and line.decode().isprintable()
 
 
 class DaytimeHandler(Handler):

@@ -27,6 +27,9 @@ _TZIF = struct.pack(">4sc15x6L", b"TZif", b"2", 0, 0, 0, 0, 1, 4) + b"\0\0\0\0\0
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
+# What a TZif file that is damaged raises.
+_DAMAGED = (OSError, ValueError, EOFError, IndexError, AssertionError, struct.error)
+
 
 def named_zone(text: str) -> tzinfo:
     """Return a zone of the IANA time zone database. Raises ValueError."""
@@ -34,8 +37,8 @@ def named_zone(text: str) -> tzinfo:
         return UTC
     try:
         # right/ counts leap seconds, which the system clock does not (clock_gettime(2)).
-        return ZoneInfo(text.removeprefix("right/"))
-    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return _checked(ZoneInfo(text.removeprefix("right/")))
+    except (ZoneInfoNotFoundError, *_DAMAGED):
         if not available_timezones():
             raise ValueError(
                 "there is no time zone database: install the package tzdata, or write UTC"
@@ -68,6 +71,17 @@ def local_time(now: int, zone: tzinfo) -> datetime:
     return (_EPOCH + timedelta(seconds=now)).astimezone(zone)
 
 
+def _checked(zone: ZoneInfo) -> ZoneInfo:
+    """Return a zone whose offsets are below 24 hours for a year. Raises ValueError.
+
+    A file may hold any offset. datetime refuses larger ones, but only when a line is made.
+    """
+    now = datetime.now(UTC)
+    for day in range(366):
+        (now + timedelta(days=day)).astimezone(zone).utcoffset()
+    return zone
+
+
 def _zone_of_rule(rule: re.Match[str]) -> tzinfo:
     text = rule[0]
     if rule["summer"] and "," not in text:
@@ -85,6 +99,6 @@ def _zone_of_file(path: str) -> tzinfo:
     try:
         # O_NONBLOCK, since the path may lead to a FIFO that has no writer.
         with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY), "rb") as file:
-            return ZoneInfo.from_file(BytesIO(file.read(MAX_FILE_BYTES)))
-    except (OSError, ValueError, EOFError, IndexError, struct.error):
+            return _checked(ZoneInfo.from_file(BytesIO(file.read(MAX_FILE_BYTES))))
+    except _DAMAGED:
         raise ValueError("must be the path of a readable TZif file (tzfile(5))") from None

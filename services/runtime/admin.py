@@ -61,10 +61,10 @@ def is_whole(head: bytes) -> bool:
 
 
 def is_ready(connected: socket) -> bool:
-    """Ask the admin port over a connected socket: may the server be sent callers?"""
+    """Ask the admin port over a connected socket whether the server is ready for connections."""
     connected.sendall(b"GET /readyz HTTP/1.0\r\n\r\n")
     with connected.makefile("rb") as stream:
-        return b" 200 " in stream.readline(MAX_HEAD_BYTES)
+        return stream.readline(MAX_HEAD_BYTES).split()[1:2] == [b"200"]
 
 
 def _state(is_good: bool) -> Response:

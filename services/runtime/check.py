@@ -29,7 +29,9 @@ def check(service: Service, settings: Settings) -> None:
     if port == 0:
         raise BadSetting("--port 0: cannot be checked, since the system chose another")
     address = (_reachable(settings), port)
-    # One deadline for all: a peer that drips would restart a timeout with each byte.
+    # One deadline for all: a peer that drips would restart a timeout with each byte. A parent may
+    # have blocked the signal, and a child inherits that.
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGALRM})
     signal.signal(signal.SIGALRM, _expire)
     signal.setitimer(signal.ITIMER_REAL, TIMEOUT_S)
     try:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from peer import refusing
+from peer import Peer, refusing, send
 from server_process import PYTHON, SERVICES, Serve, environment
 
 PR_CAPBSET_DROP, CAP_NET_BIND_SERVICE = 24, 10
@@ -215,6 +215,20 @@ def test_check_tells_right_from_wrong(serve: Serve, serving: str, asked: str) ->
     server = serve(serving, "--family", "4")
     result = run(asked, "--check", "--port", str(server.port))
     assert result.returncode == (0 if serving == asked else 1), result.stderr
+
+
+@pytest.mark.parametrize(
+    ("answer", "flags"),
+    [
+        (b"HTTP/1.1 503 x 200 y\r\n\r\n", ["echo", "--admin-port"]),
+        (b"\r\n", ["daytime", "--port"]),
+    ],
+)
+def test_check_refuses_a_wrong_answer(answer: bytes, flags: list[str]) -> None:
+    """A status other than 200, or an empty line of daytime, fails the check."""
+    with Peer(send(answer)) as peer:
+        result = run(*flags, str(peer.port), "--check", "--host", "127.0.0.1")
+    assert (result.returncode, result.stderr.endswith("wrong answer\n")) == (1, True)
 
 
 @pytest.mark.parametrize(("host", "family"), [("", "6"), ("::", "any"), ("0.0.0.0", "any")])

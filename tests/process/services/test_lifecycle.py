@@ -522,8 +522,14 @@ def test_a_hang_ends_with_the_drain(serve: Serve) -> None:
 
 
 @pytest.mark.fault("a peer that drips at `--check`")
-def test_a_check_has_one_deadline() -> None:
+@pytest.mark.parametrize("is_blocked", [False, True], ids=["", "SIGALRM is blocked"])
+def test_a_check_has_one_deadline(is_blocked: bool) -> None:
     """A peer that drips keeps `--check` no longer than one that is silent."""
+
+    def block() -> None:
+        if is_blocked:
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM})
+
     with Peer(repeat(b"x", 0.3)) as peer:
         began = time.monotonic()
         check = subprocess.run(
@@ -532,6 +538,8 @@ def test_a_check_has_one_deadline() -> None:
             capture_output=True,
             text=True,
             check=False,
+            preexec_fn=block,
+            timeout=PATIENCE_S,
         )
         assert time.monotonic() - began < 6
     assert check.returncode == 1

@@ -114,13 +114,15 @@ def test_without_a_database() -> None:
             read("Europe/Berlin")
 
 
-def tzif(leap_seconds: int, name: bytes = b"UTC") -> bytes:
-    """The file of a zone at UTC that subtracts leap seconds (RFC 9636 section 3)."""
+def tzif(
+    leap_seconds: int = 0, name: bytes = b"UTC", offset_s: int = 0, footer: bytes = b""
+) -> bytes:
+    """Return the file of a zone of one type, perhaps with leap seconds (RFC 9636 section 3)."""
     count = 1 if leap_seconds else 0
     head = struct.pack(">4sc15x6L", b"TZif", b"2", 0, 0, count, 0, 1, 4)
-    zone = struct.pack(">lBB4s", 0, 0, 0, name)
+    zone = struct.pack(">lBB4s", offset_s, 0, 0, name)
     leaps = [struct.pack(f">{kind}l", 78796800, leap_seconds) * count for kind in "lq"]
-    return b"".join(head + zone + each for each in leaps) + b"\n\n"
+    return b"".join(head + zone + each for each in leaps) + b"\n" + footer + b"\n"
 
 
 @pytest.fixture
@@ -152,3 +154,28 @@ def test_a_name_in_a_file_forges_no_line(tmp_path: Path, form: str) -> None:
     line = daytime_line(FORMS[form](local_time(WINTER, tz_zone(str(tmp_path / "zone")))))
     assert line.removesuffix(b"\r\n").decode("ascii").isprintable()
     assert line.count(b"\r\n") == 1
+
+
+UNUSABLE = {
+    "25 hours": tzif(offset_s=25 * 3600),
+    "24 hours in the footer": tzif(footer=b"AAA24"),
+    "cut in the first head": tzif()[:20],
+    "cut in the second head": tzif()[:60],
+    "cut in the second body": tzif()[:100],
+    "without footer": tzif()[:-2],
+}
+
+
+@pytest.mark.fault("a time zone file that is damaged, or has an offset of 24 hours and more")
+@pytest.mark.parametrize("content", UNUSABLE.values(), ids=UNUSABLE)
+def test_an_unusable_file_is_refused(content: bytes, tmp_path: Path) -> None:
+    """A zone whose file cannot be used for every line of a year is refused at the start."""
+    (tmp_path / "Zone").write_bytes(content)
+    with pytest.raises(ValueError, match="must be"):
+        tz_zone(str(tmp_path / "Zone"))
+    zoneinfo.reset_tzpath([tmp_path])
+    try:
+        with pytest.raises(ValueError, match="must be"):
+            named_zone("Zone")
+    finally:
+        zoneinfo.reset_tzpath()
